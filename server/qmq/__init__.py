@@ -1,0 +1,26 @@
+"""QMQ, the Quick Message Queue: a gateway that lets browser pages and back ends publish and subscribe."""
+
+from typing import Any
+
+__version__ = "0.1.0"
+
+__all__ = ["Client", "Config", "Node", "QmqError", "__version__", "connect", "load_config"]
+
+_HOMES = {
+    "Client": ("qmq.client", "Client"),
+    "Config": ("qmq.config", "Config"),
+    "Node": ("qmq.node", "Node"),
+    "QmqError": ("qmq.errors", "QmqError"),
+    "connect": ("qmq.client", "connect"),
+    "load_config": ("qmq.config", "make"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    # A client should not pay for importing the server, nor the other way round.
+    if name not in _HOMES:
+        raise AttributeError(f"module 'qmq' has no attribute {name!r}")
+    import importlib
+
+    module, attribute = _HOMES[name]
+    return getattr(importlib.import_module(module), attribute)

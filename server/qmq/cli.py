@@ -1,0 +1,225 @@
+"""The `qmq` command: serve, pub, sub, check-config.
+
+A wrong option, key or value is one line on standard error that names it, and exit
+status 2; a server that cannot be reached or that refuses is one line and status 1.
+Options of `serve` are made from `qmq.config`; nothing is defined twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import gc
+import json
+import logging
+import resource
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import click
+
+from qmq import __version__
+from qmq.config import OPTIONS, Config, Option, Strings, load
+from qmq.errors import ConfigError, QmqError
+
+_DEFAULT_URL = "ws://127.0.0.1:8000/stomp"
+
+
+class _Value(click.ParamType[Any]):
+    """Lets the configuration's own check speak, in its own words."""
+
+    name = "value"
+
+    def __init__(self, option: Option) -> None:
+        self.option = option
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        return self.option.parse(value) if isinstance(value, str) else value
+
+
+def _config_options(command: Any) -> Any:
+    """Gives a command `--config` and one flag for each option."""
+    for option in reversed(OPTIONS.values()):
+        settings: dict[str, Any] = {"help": f"{option.help} [{option.variable}]", "default": None}
+        if option.kind is bool:
+            settings |= {"is_flag": True, "flag_value": True, "type": bool}
+        elif option.kind == Strings:
+            settings |= {"multiple": True, "metavar": "TEXT"}
+        else:
+            settings |= {"type": _Value(option), "metavar": {int: "N", float: "SECONDS"}.get(option.kind, "TEXT")}
+        command = click.option(option.flag, option.key.replace(".", "__"), **settings)(command)
+    return click.option("--config", metavar="FILE", help="TOML file to read [QMQ_CONFIG]")(command)
+
+
+def _load(config: str | None, flags: dict[str, Any]) -> Config:
+    values = {}
+    for name, value in flags.items():
+        if value is not None and value != ():
+            values[name.replace("__", ".")] = value
+    return load(values, config)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="qmq")
+def cli() -> None:
+    """QMQ, the Quick Message Queue."""
+
+
+@cli.command()
+@_config_options
+def serve(config: str | None, **flags: Any) -> None:
+    """Run a node until SIGTERM or SIGINT."""
+    settings = _load(config, flags)
+    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    _raise_file_limit()
+    # A gateway makes no cycles per message, and a full collection over many
+    # connections would stall all of them: look seldom.
+    gc.set_threshold(50_000, 20, 50)
+    asyncio.run(_serve(settings))
+
+
+async def _serve(settings: Config) -> None:
+    from qmq.node import Node
+
+    node = Node(settings)
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    await node.start()
+    for at in node.listen:
+        host = f"[{at['host']}]" if ":" in at["host"] else at["host"]
+        click.echo(f"qmq {settings.name} listens on {at['scheme']}://{host}:{at['port']}")
+    await stopped.wait()
+    await node.stop()
+
+
+@cli.command("check-config")
+@_config_options
+def check_config(config: str | None, **flags: Any) -> None:
+    """Say whether a configuration is right, and what it amounts to."""
+    settings = _load(config, flags)
+    for option in OPTIONS.values():
+        holder = getattr(settings, option.section) if option.section else settings
+        click.echo(f"{option.key} = {json.dumps(getattr(holder, option.name))}")
+
+
+def _client_options(command: Any) -> Any:
+    command = click.option("--passcode", default="", help="Password or token.")(command)
+    command = click.option("--login", default="", help="Name to log in with.")(command)
+    return click.option("--url", default=_DEFAULT_URL, show_default=True, help="The gateway.")(command)
+
+
+@cli.command()
+@click.argument("destination")
+@click.argument("body", required=False)
+@click.option("--content-type", default="", help="Of the body; text/plain if it is text.")
+@click.option("--header", "headers", multiple=True, metavar="NAME:VALUE", help="One more header.")
+@_client_options
+def pub(
+    destination: str, body: str | None, content_type: str, headers: tuple[str, ...], url: str, login: str, passcode: str
+) -> None:
+    """Publish one message: BODY, or standard input if BODY is - or missing."""
+    octets = sys.stdin.buffer.read() if body in (None, "-") else str(body).encode()
+    fields = _parse_headers(headers)
+    kind = content_type or ("text/plain" if _is_text(octets) else "")
+
+    async def run() -> None:
+        from qmq.client import connect
+
+        async with await connect(url, login, passcode) as client:
+            await client.publish(destination, octets, {**({"content-type": kind} if kind else {}), **fields})
+
+    _run(run)
+
+
+@cli.command()
+@click.argument("destination")
+@click.option("--json", "as_json", is_flag=True, help="Print each message as one line of JSON.")
+@click.option("--count", type=click.IntRange(min=1), help="Stop after so many messages.")
+@click.option("--header", "headers", multiple=True, metavar="NAME:VALUE", help="One more header of SUBSCRIBE.")
+@_client_options
+def sub(
+    destination: str, as_json: bool, count: int | None, headers: tuple[str, ...], url: str, login: str, passcode: str
+) -> None:
+    """Print the messages of a destination or pattern as they come."""
+    fields = _parse_headers(headers)
+
+    async def run() -> None:
+        from qmq.client import connect
+
+        async with await connect(url, login, passcode) as client:
+            subscription = await client.subscribe(destination, fields)
+            click.echo(f"subscribed to {destination}", err=True)
+            left = count
+            async for message in subscription:
+                sys.stdout.buffer.write(_as_json(message) if as_json else message.body + b"\n")
+                sys.stdout.buffer.flush()
+                left = None if left is None else left - 1
+                if left == 0:
+                    return
+
+    _run(run)
+
+
+def _as_json(message: Any) -> bytes:
+    headers = {name: value for name, value in message.headers.items() if name not in ("subscription", "content-length")}
+    line = {"id": message.id, "destination": message.destination, "headers": headers}
+    if _is_text(message.body):
+        line["body"] = message.text()
+    else:
+        line["bodyBase64"] = base64.b64encode(message.body).decode()
+    return json.dumps(line, ensure_ascii=False).encode() + b"\n"
+
+
+def _parse_headers(headers: tuple[str, ...]) -> dict[str, str]:
+    fields = {}
+    for header in headers:
+        name, colon, value = header.partition(":")
+        if not colon or not name:
+            raise click.UsageError(f"--header must be NAME:VALUE, not {header!r}")
+        fields[name] = value
+    return fields
+
+
+def _is_text(octets: bytes) -> bool:
+    try:
+        octets.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(main())
+
+
+def _raise_file_limit() -> None:
+    """Lets the process have as many sockets as it is allowed to."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def main() -> None:
+    """Runs the command line and exits."""
+    try:
+        status = cli.main(standalone_mode=False) or 0
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        status = 2
+    except click.ClickException as error:
+        click.echo(f"qmq: {error.format_message()}", err=True)
+        status = 2
+    except ConfigError as error:
+        click.echo(f"qmq: {error}", err=True)
+        status = 2
+    except QmqError as error:
+        click.echo(f"qmq: {error}", err=True)
+        status = 1
+    except (click.exceptions.Abort, BrokenPipeError):
+        status = 130
+    sys.exit(status)

@@ -1,0 +1,306 @@
+"""The one definition of the configuration.
+
+Each option is a field here, with its type, default and meaning. The command line's
+flags, the keys of a TOML file, the `QMQ_...` environment variables, the help text,
+the checks and the table in the documentation are all made from these fields. A
+value is taken from the command line first, then the environment, then the file,
+then the default.
+
+This file reads a file and the environment when asked to, and does nothing else.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import socket
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, get_type_hints
+from urllib.parse import urlsplit
+
+from qmq.errors import ConfigError
+
+Strings = tuple[str, ...]
+
+
+def _option(default: Any, text: str, least: float | None = None) -> Any:
+    metadata = {"help": text, "least": least}
+    if callable(default):
+        return field(default_factory=default, metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+def _host_name() -> str:
+    return re.sub(r"[^a-z0-9-]+", "-", socket.gethostname().lower()).strip("-")[:32] or "qmq"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """`[limits]`: how much one client, and all of them, may ask for."""
+
+    connections: int = _option(20_000, "connections at the same time", 1)
+    subscriptions: int = _option(1000, "subscriptions of one connection", 1)
+    body: int = _option(1 << 20, "octets of one message's body", 1)
+    headers: int = _option(64, "headers of one STOMP frame", 1)
+    header_bytes: int = _option(8192, "octets of all headers of one STOMP frame", 64)
+    http_header_bytes: int = _option(16 << 10, "octets of the headers of one HTTP request", 1024)
+    messages: int = _option(100_000, "the most that a subscription may ask for as max-messages", 1)
+    bytes: int = _option(16 << 20, "the most that a subscription may ask for as max-bytes", 1)
+    default_messages: int = _option(1000, "max-messages of a subscription that does not ask", 1)
+    default_bytes: int = _option(1 << 20, "max-bytes of a subscription that does not ask", 1)
+    outbox_bytes: int = _option(32 << 20, "octets that may wait for one connection, over all its subscriptions", 1024)
+    connect_seconds: float = _option(
+        10.0, "how long a new connection has to send its request, and then to log in", 0.01
+    )
+    ping_seconds: float = _option(25.0, "silence after which a client is pinged; after twice as long it is gone", 0.01)
+    heartbeat_ms: int = _option(100, "the shortest STOMP heart-beat, in milliseconds", 10)
+    linger_seconds: float = _option(5.0, "how long a client that is sent away may take to read why", 0.01)
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that can be said about a node before it starts."""
+
+    listen: Strings = _option(("http://127.0.0.1:8000",), "address to listen on, as URL; port 0 for any")
+    name: str = _option(_host_name, "the node's name: letters, digits and -; part of every message id")
+    demo: bool = _option(False, "serve the demo pages and publish to their topics")
+    ready_file: str = _option("", "where to write what is listened on, once connections are accepted")
+    drain: float = _option(2.0, "seconds over which clients are sent away when the node stops", 0.0)
+    allowed_origins: Strings = _option((), "origins of pages that may connect from other hosts; * for all")
+    require_origin: bool = _option(False, "refuse clients that send no Origin, as only browsers do")
+    allow_anonymous: bool = _option(False, "listen beyond loopback although anybody may then connect")
+    log_level: str = _option("info", "debug, info, warning or error")
+    limits: Limits = field(default_factory=Limits)
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option, and its name in each place where it can be set."""
+
+    section: str
+    name: str
+    kind: Any
+    default: Any
+    help: str
+    least: float | None
+
+    @property
+    def key(self) -> str:
+        """In a TOML file, the section before a dot."""
+        return f"{self.section}.{self.name}" if self.section else self.name
+
+    @property
+    def flag(self) -> str:
+        """On the command line."""
+        return "--" + self.key.replace(".", "-").replace("_", "-")
+
+    @property
+    def variable(self) -> str:
+        """In the environment."""
+        return "QMQ_" + self.key.replace(".", "_").upper()
+
+    def parse(self, text: str) -> Any:
+        """The value that a text stands for, as flags and variables have it.
+
+        Raises:
+            ConfigError: If it is of the wrong kind.
+
+        """
+        if self.kind is bool:
+            if text.lower() not in ("true", "false", "1", "0", "yes", "no"):
+                raise ConfigError(f"{self.key} must be true or false, not {text!r}")
+            return text.lower() in ("true", "1", "yes")
+        if self.kind == Strings:
+            return tuple(part.strip() for part in text.split(",") if part.strip())
+        try:
+            return self.kind(text)
+        except ValueError:
+            raise ConfigError(f"{self.key} must be a {_KINDS[self.kind]}, not {text!r}") from None
+
+    def check(self, value: Any) -> Any:
+        """Returns a value as it came from TOML, in the type of the field.
+
+        Raises:
+            ConfigError: If it is of the wrong kind or too small.
+
+        """
+        if self.kind == Strings and isinstance(value, list) and all(isinstance(part, str) for part in value):
+            return tuple(value)
+        if self.kind is float and type(value) is int:
+            value = float(value)
+        if self.kind == Strings or type(value) is not self.kind:
+            raise ConfigError(f"{self.key} must be a {_KINDS[self.kind]}, not {value!r}")
+        return value
+
+
+_KINDS = {bool: "boolean", int: "whole number", float: "number", str: "string", Strings: "list of strings"}
+
+
+def _default(item: dataclasses.Field[Any]) -> Any:
+    return item.default_factory() if callable(item.default_factory) else item.default
+
+
+def _options(section: str, cls: Any) -> list[Option]:
+    kinds = get_type_hints(cls)
+    found = []
+    for item in fields(cls):
+        if dataclasses.is_dataclass(kinds[item.name]):
+            found += _options(item.name, kinds[item.name])
+        else:
+            default = _default(item)
+            found.append(
+                Option(section, item.name, kinds[item.name], default, item.metadata["help"], item.metadata["least"])
+            )
+    return found
+
+
+OPTIONS: dict[str, Option] = {option.key: option for option in _options("", Config)}
+
+
+def load(
+    flags: Mapping[str, Any] | None = None, file: str | None = None, environ: Mapping[str, str] | None = None
+) -> Config:
+    """Puts a configuration together.
+
+    Args:
+        flags: Values by key, already parsed; the highest in rank.
+        file: Path of a TOML file, if there is one.
+        environ: The environment; by default the process's own.
+
+    Raises:
+        ConfigError: Naming the wrong key or value and where it stands.
+
+    """
+    environ = os.environ if environ is None else environ
+    values: dict[str, Any] = {}
+    file = file or environ.get("QMQ_CONFIG")
+    if file:
+        values.update(_read_file(file))
+    values.update(_read_environment(environ))
+    values.update(flags or {})
+    return make(values)
+
+
+def make(values: Mapping[str, Any]) -> Config:
+    """A configuration from values by key, such as `limits.body`.
+
+    Raises:
+        ConfigError: For a key that does not exist, or a value it cannot have.
+
+    """
+    sections: dict[str, dict[str, Any]] = {"": {}}
+    for key, value in values.items():
+        option = OPTIONS.get(key)
+        if option is None:
+            raise ConfigError(f"there is no option {key!r}")
+        sections.setdefault(option.section, {})[option.name] = value
+    top = sections.pop("")
+    return Config(**top, limits=Limits(**sections.get("limits", {})))
+
+
+def _read_file(file: str) -> dict[str, Any]:
+    try:
+        tree = tomllib.loads(Path(file).read_text("utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read {file}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file} is not valid TOML: {error}") from error
+    sections = {option.section for option in OPTIONS.values() if option.section}
+    values = {}
+    for name, value in tree.items():
+        nested = value if name in sections else {"": value}
+        if not isinstance(nested, dict):
+            raise ConfigError(f"{file}: {name} is a section, write [{name}]")
+        for inner, item in nested.items():
+            key = f"{name}.{inner}" if inner else name
+            if key not in OPTIONS:
+                raise ConfigError(f"{file}: there is no option {key!r}")
+            try:
+                values[key] = OPTIONS[key].check(item)
+            except ConfigError as error:
+                raise ConfigError(f"{file}: {error}") from None
+    return values
+
+
+def _read_environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    by_variable = {option.variable: option for option in OPTIONS.values()}
+    values = {}
+    for name in sorted(environ):
+        if not name.startswith("QMQ_") or name == "QMQ_CONFIG":
+            continue
+        option = by_variable.get(name)
+        if option is None:
+            raise ConfigError(f"environment: there is no option {name!r}")
+        try:
+            values[option.key] = option.parse(environ[name])
+        except ConfigError as error:
+            raise ConfigError(f"environment: {name}: {error}") from None
+    return values
+
+
+def _check(config: Config) -> None:
+    for option in OPTIONS.values():
+        holder = getattr(config, option.section) if option.section else config
+        value = getattr(holder, option.name)
+        if option.least is not None and value < option.least:
+            raise ConfigError(f"{option.key} must be at least {option.least:g}, not {value:g}")
+    if not re.fullmatch(r"[A-Za-z0-9-]{1,64}", config.name):
+        raise ConfigError(f"name must be 1 to 64 letters, digits or -, not {config.name!r}")
+    if config.log_level not in ("debug", "info", "warning", "error"):
+        raise ConfigError(f"log_level must be debug, info, warning or error, not {config.log_level!r}")
+    if not config.listen:
+        raise ConfigError("listen needs at least one URL")
+    for url in config.listen:
+        _, host, _ = parse_listen(url)
+        if not config.allow_anonymous and not _is_loopback(host):
+            raise ConfigError(
+                f"listen {url}: anybody could connect; listen on 127.0.0.1, or set allow_anonymous if that is wanted"
+            )
+
+
+def parse_listen(url: str) -> tuple[str, str, int]:
+    """Scheme, host and port of a `listen` URL.
+
+    Raises:
+        ConfigError: If it is none.
+
+    """
+    parts = urlsplit(url)
+    try:
+        port = parts.port
+    except ValueError:
+        port = None
+    if parts.scheme not in SCHEMES:
+        raise ConfigError(f"listen {url}: the scheme must be one of {', '.join(SCHEMES)}")
+    if not parts.hostname or port is None or parts.path or parts.query or parts.fragment or "@" in parts.netloc:
+        raise ConfigError(f"listen {url}: write it as {parts.scheme}://HOST:PORT")
+    return parts.scheme, parts.hostname, port
+
+
+SCHEMES = ("http",)
+
+
+def _is_loopback(host: str) -> bool:
+    return host in ("localhost", "::1") or host.startswith("127.")
+
+
+def as_markdown() -> str:
+    """The table of options for the documentation."""
+    lines = ["| TOML key | flag | environment | default | meaning |", "| --- | --- | --- | --- | --- |"]
+    for option in OPTIONS.values():
+        default = "the host's name" if option.name == "name" else _show(option.default)
+        lines.append(f"| `{option.key}` | `{option.flag}` | `{option.variable}` | {default} | {option.help} |")
+    return "\n".join(lines)
+
+
+def _show(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(f"`{part}`" for part in value) or "none"
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`" if value != "" else "none"

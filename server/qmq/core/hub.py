@@ -1,0 +1,151 @@
+"""One thread's switchboard: takes what is published, offers it to those who want it.
+
+Subscribers with the same destination and the same encoder are one `Audience`. A
+message is matched once, encoded once per audience, and appended to each member's
+outbox; that append is all that happens per delivery. At the end of the loop's pass
+`flush` lets each touched connection write once.
+
+No awaits, no sockets, no protocol. All calls come from the hub's own loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from qmq.core.matcher import Matcher
+from qmq.core.message import Envelope, Message, Origin
+from qmq.core.outbox import Delivery, Outbox
+from qmq.core.subscription import Bounds, Encoder, Subscription
+from qmq.errors import QmqError
+
+# Routes are remembered for this many names; then they are looked up anew.
+_MAX_ROUTES = 10_000
+
+# A pass may offer this much before its connections write. Bounds what a single
+# write joins, and lets a fast publisher's burst reach fast readers in steps that
+# their sockets can take, rather than counting it against them.
+_FLUSH_OCTETS = 128 * 1024
+
+
+class Audience:
+    """The subscriptions to one destination or pattern whose messages look the same."""
+
+    __slots__ = ("dirty", "encoder", "members", "pattern")
+
+    def __init__(self, pattern: str, encoder: Encoder) -> None:
+        self.pattern = pattern
+        self.encoder = encoder
+        self.members: dict[Outbox, Callable[[Delivery], None]] = {}
+        self.dirty = False
+
+    def __repr__(self) -> str:
+        return f"<audience of {len(self.members)} for {self.pattern}>"
+
+
+class Hub:
+    """Publishes messages to subscriptions.
+
+    Args:
+        origin: Where messages published here come from.
+        wake: Asks the loop to call `flush` once at the end of this pass.
+
+    Attributes:
+        offset: The number of the last message, which is also how many there were.
+        deliveries: Messages times subscribers that they were offered to.
+
+    """
+
+    def __init__(self, origin: Origin, wake: Callable[[], None]) -> None:
+        self.origin = origin
+        self.offset = 0
+        self.deliveries = 0
+        self._wake = wake
+        self._audiences: dict[tuple[str, Encoder], Audience] = {}
+        self._matcher: Matcher[Audience] = Matcher()
+        self._routes: dict[str, tuple[Audience, ...]] = {}
+        self._dirty: list[Audience] = []
+        self._unflushed = 0
+
+    @property
+    def cursor(self) -> str:
+        """The position after everything published so far."""
+        return self.origin.id_of(self.offset)
+
+    def subscribe(self, pattern: str, encoder: Encoder, outbox: Outbox, bounds: Bounds) -> Subscription:
+        """Lets an outbox have every message to a destination or pattern from now on.
+
+        Raises:
+            QmqError: `duplicate-id` if the outbox has a subscription to the same
+                pattern with the same encoder.
+
+        """
+        audience = self._audiences.get((pattern, encoder))
+        if audience is None:
+            audience = self._audiences[pattern, encoder] = Audience(pattern, encoder)
+            self._matcher.add(pattern, audience)
+            self._routes.clear()
+        elif outbox in audience.members:
+            raise QmqError("duplicate-id", pattern)
+        subscription = Subscription(audience, outbox, bounds)
+        audience.members[outbox] = outbox.append
+        outbox.subscriptions[audience] = subscription
+        return subscription
+
+    def unsubscribe(self, subscription: Subscription) -> None:
+        """Ends a subscription; what waits for it is forgotten."""
+        audience = subscription.audience
+        del audience.members[subscription.outbox]
+        subscription.outbox.drop_subscription(subscription)
+        if not audience.members:
+            del self._audiences[audience.pattern, audience.encoder]
+            self._matcher.remove(audience.pattern, audience)
+            self._routes.clear()
+
+    def publish(self, envelope: Envelope, body: bytes, text: bool) -> Message:
+        """Numbers a message and offers it to all who want it; never waits, never fails.
+
+        Args:
+            envelope: Its destination (checked by the caller) and headers.
+            body: Its octets.
+            text: Whether the body is known to be valid UTF-8.
+
+        """
+        self.offset = offset = self.offset + 1
+        message = Message(envelope, body, text, self.origin, offset)
+        audiences = self._routes.get(envelope.destination)
+        if audiences is None:
+            audiences = self._find_route(envelope.destination)
+        for audience in audiences:
+            frame = audience.encoder.encode(message)
+            delivery = (audience, message, frame)
+            members = audience.members
+            for append in members.values():
+                append(delivery)
+            self.deliveries += len(members)
+            if not audience.dirty:
+                audience.dirty = True
+                if not self._dirty:
+                    self._wake()
+                self._dirty.append(audience)
+            self._unflushed += len(frame)
+        if self._unflushed > _FLUSH_OCTETS:
+            self.flush()
+        return message
+
+    def flush(self) -> None:
+        """Lets every connection that was offered something in this pass write it."""
+        dirty, self._dirty = self._dirty, []
+        self._unflushed = 0
+        for audience in dirty:
+            audience.dirty = False
+            for outbox in audience.members:
+                outbox.flush()
+
+    def _find_route(self, destination: str) -> tuple[Audience, ...]:
+        if len(self._routes) >= _MAX_ROUTES:
+            self._routes.clear()
+        route = self._routes[destination] = tuple(self._matcher.match(destination))
+        return route
+
+    def __repr__(self) -> str:
+        return f"<hub at {self.cursor}, {len(self._audiences)} audiences>"

@@ -1,0 +1,81 @@
+"""A message, and the envelope that it shares with its likes.
+
+Most publishers send many messages that differ in nothing but the body. What they
+have in common (destination, headers) is an `Envelope`, made once; encoders keep
+their own encoded form of it there, so that encoding a message is little more than
+joining four pieces. Neither object knows any protocol. Both are never changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+class Origin:
+    """The node where a client published, and the epoch of its numbering.
+
+    Attributes:
+        name: The node's name.
+        epoch: Changes whenever the node's sequence starts anew.
+        prefix: `NAME.EPOCH.`, what a message's id begins with.
+
+    """
+
+    __slots__ = ("epoch", "name", "prefix")
+
+    def __init__(self, name: str, epoch: str) -> None:
+        self.name = name
+        self.epoch = epoch
+        self.prefix = f"{name}.{epoch}.".encode()
+
+    def id_of(self, offset: int) -> str:
+        """The id of the message with this offset; as a cursor: the position after it."""
+        return f"{self.name}.{self.epoch}.{offset}"
+
+
+class Envelope:
+    """Everything of a message but its body and number.
+
+    Attributes:
+        destination: The full name, such as `/topic/prices.eur`.
+        headers: What the publisher added for its readers, `content-type` included.
+        encoded: For encoders: whatever they keep, under a name of their own.
+
+    """
+
+    __slots__ = ("destination", "encoded", "headers")
+
+    def __init__(self, destination: str, headers: Mapping[str, str]) -> None:
+        self.destination = destination
+        self.headers = headers
+        self.encoded: dict[str, Any] = {}
+
+
+class Message:
+    """One published message.
+
+    Attributes:
+        envelope: Destination and headers.
+        body: The octets as published.
+        text: Whether the body is known to be valid UTF-8.
+        origin: Where it was published.
+        offset: Its number there.
+
+    """
+
+    __slots__ = ("body", "envelope", "offset", "origin", "text")
+
+    def __init__(self, envelope: Envelope, body: bytes, text: bool, origin: Origin, offset: int) -> None:
+        self.envelope = envelope
+        self.body = body
+        self.text = text
+        self.origin = origin
+        self.offset = offset
+
+    @property
+    def id(self) -> str:
+        return self.origin.id_of(self.offset)
+
+    def __repr__(self) -> str:
+        return f"<message {self.id} to {self.envelope.destination}, {len(self.body)} octets>"

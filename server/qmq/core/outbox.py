@@ -1,0 +1,197 @@
+"""What one connection still owes its client, in the order in which it is owed.
+
+Within one pass of the loop hubs and sessions append to `fresh`; a gateway then
+takes all of it with `take_fresh` if the connection is idle, and that is all there
+is for a client that keeps up. If the connection is still busy with an earlier
+write, the gateway calls `hold` instead: what is fresh moves to the backlog, where it is
+counted for its subscription and the bounds apply. Whatever is dropped is counted.
+
+It knows nothing of sockets, loops or encodings, and is used by one loop only.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeAlias
+
+from qmq.core.subscription import Overflow, Subscription
+from qmq.errors import QmqError
+from qmq.stats import Stats
+
+if TYPE_CHECKING:
+    from qmq.core.hub import Audience
+    from qmq.core.message import Message
+
+
+# A message on its way to all subscribers of one audience, and its octets; or a
+# reply, of which there are only the octets. A plain tuple: one is made for every
+# message that is delivered to anybody.
+Delivery: TypeAlias = "tuple[Audience, Message, bytes] | tuple[None, None, bytes]"
+
+
+class Outbox:
+    """The deliveries and replies that wait for one connection.
+
+    Args:
+        flush: Called by the hub once something fresh is there, at the end of
+            the pass. Must not raise and must not end the connection at once.
+        stats: Where drops are counted.
+        max_bytes: What the whole backlog may hold, replies included.
+
+    """
+
+    __slots__ = (
+        "_backlog", "_backlog_bytes", "_next", "_reply_bytes", "_stats",
+        "append", "flush", "fresh", "max_bytes", "subscriptions",
+    )  # fmt: skip
+
+    def __init__(self, flush: Callable[[], None], stats: Stats, max_bytes: int) -> None:
+        self.flush = flush
+        self.max_bytes = max_bytes
+        self.fresh: list[Delivery] = []
+        self.append = self.fresh.append  # what hubs call, once per delivery
+        self.subscriptions: dict[Audience, Subscription] = {}
+        self._stats = stats
+        self._backlog: OrderedDict[int, tuple[bytes, Subscription | None]] = OrderedDict()
+        self._backlog_bytes = self._reply_bytes = 0
+        self._next = 0
+
+    @property
+    def backlog_bytes(self) -> int:
+        """Octets that wait behind the write under way."""
+        return self._backlog_bytes
+
+    @property
+    def reply_bytes(self) -> int:
+        """Those of them that are replies, not messages."""
+        return self._reply_bytes
+
+    def reply(self, frame: bytes) -> None:
+        """Appends something that is no message: bounded by `max_bytes`, never dropped."""
+        self.append((None, None, frame))
+
+    def take_fresh(self) -> bytes:
+        """Everything of this pass as one piece. Only while there is no backlog."""
+        fresh = self.fresh
+        data = fresh[0][2] if len(fresh) == 1 else b"".join([delivery[2] for delivery in fresh])
+        fresh.clear()
+        return data
+
+    def hold(self) -> QmqError | None:
+        """Moves what is fresh to the backlog and applies the bounds.
+
+        Returns:
+            The reason to end the connection (`slow-consumer`, `outbox-full`), if
+            there is one. The rest of the backlog is then of no use any more.
+
+        """
+        for delivery in self.fresh:
+            audience = delivery[0]
+            subscription = self.subscriptions.get(audience) if audience is not None else None
+            if audience is not None and subscription is None:
+                continue  # unsubscribed within this very pass
+            error = self._keep(delivery, subscription)
+            if error is not None:
+                self.fresh.clear()
+                return error
+        self.fresh.clear()
+        if self._backlog_bytes > self.max_bytes:
+            return QmqError("outbox-full", f"{self._backlog_bytes} octets wait, {self.max_bytes} may")
+        return None
+
+    def take(self, octets: int) -> bytes:
+        """The oldest of the backlog, joined: whole frames, until there are `octets` or more."""
+        pieces: list[bytes] = []
+        while self._backlog and octets > 0:
+            place = next(iter(self._backlog))
+            frame = self._forget(place)
+            pieces.append(frame)
+            octets -= len(frame)
+        return b"".join(pieces)
+
+    def clear(self) -> None:
+        """Drops everything, uncounted: the connection is ending."""
+        self.fresh.clear()
+        self._backlog.clear()
+        self._backlog_bytes = self._reply_bytes = 0
+        for subscription in self.subscriptions.values():
+            subscription.pending = None
+            subscription.pending_bytes = 0
+
+    def drop_subscription(self, subscription: Subscription) -> None:
+        """Forgets a subscription and what waits for it."""
+        del self.subscriptions[subscription.audience]
+        for place in list(subscription.pending or ()):
+            self._forget(place)
+
+    def _keep(self, delivery: Delivery, subscription: Subscription | None) -> QmqError | None:
+        _, message, frame = delivery
+        place = self._next
+        self._next += 1
+        self._backlog[place] = (frame, subscription)
+        self._backlog_bytes += len(frame)
+        if subscription is None or message is None:
+            self._reply_bytes += len(frame)
+            return None
+        if subscription.pending is None:
+            subscription.pending = OrderedDict()
+        subscription.pending[place] = message
+        subscription.pending_bytes += len(frame)
+        if subscription.bounds.overflow is Overflow.CONFLATE:
+            self._conflate(subscription, place, message)
+        bound = subscription.over()
+        return self._overflow(subscription, place, bound) if bound else None
+
+    def _conflate(self, subscription: Subscription, place: int, message: Message) -> None:
+        key = subscription.conflation_key(message)
+        older = subscription.latest.get(key)
+        # The newer takes the later place, not the older's: offsets must not go back.
+        subscription.latest[key] = place
+        if older is not None:
+            self._drop(older, "messages_conflated")
+            subscription.latest[key] = place
+
+    def _overflow(self, subscription: Subscription, place: int, bound: str) -> QmqError | None:
+        overflow = subscription.bounds.overflow
+        if overflow is Overflow.DISCONNECT:
+            return self._too_slow(subscription, bound)
+        if overflow is Overflow.DROP_NEWEST:
+            self._drop(place, "messages_dropped_newest")
+        else:
+            while subscription.pending and subscription.over():
+                self._drop(next(iter(subscription.pending)), "messages_dropped_oldest")
+        return None
+
+    def _too_slow(self, subscription: Subscription, bound: str) -> QmqError:
+        assert subscription.pending
+        first = next(iter(subscription.pending.values()))
+        allowed = subscription.bounds.max_messages if bound == "max-messages" else subscription.bounds.max_bytes
+        return QmqError(
+            "slow-consumer",
+            f"{bound} of {subscription.pattern} is {allowed}; "
+            f"{len(subscription.pending)} messages with {subscription.pending_bytes} octets were pending; "
+            f"cursor {first.origin.id_of(first.offset - 1)}",
+        )
+
+    def _drop(self, place: int, counter: str) -> None:
+        self._forget(place)
+        self._stats.add(counter)
+
+    def _forget(self, place: int) -> bytes:
+        frame, subscription = self._backlog.pop(place)
+        size = len(frame)
+        self._backlog_bytes -= size
+        if subscription is None:
+            self._reply_bytes -= size
+        elif subscription.pending is not None:
+            message = subscription.pending.pop(place)
+            subscription.pending_bytes -= size
+            if subscription.latest:
+                key = subscription.conflation_key(message)
+                if subscription.latest.get(key) == place:
+                    del subscription.latest[key]
+        return frame
+
+    def __repr__(self) -> str:
+        return f"<outbox {len(self._backlog)} waiting, {self._backlog_bytes} octets>"

@@ -1,0 +1,1 @@
+"""Tornado and sockets: how clients reach a node. What they say is understood in `session`."""

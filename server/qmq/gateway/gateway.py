@@ -1,0 +1,105 @@
+"""What all connections of one loop share: hub, limits, counters, and the list of them.
+
+It admits connections, knows which are there, and sends them away when the node
+stops. It never looks at what they say.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from qmq.config import Config
+from qmq.core.hub import Hub
+from qmq.errors import QmqError
+from qmq.gateway.stream import Connection, Timing
+from qmq.session import stomp
+from qmq.session.stomp_encoder import Framing
+from qmq.stats import Stats
+
+
+class Gateway:
+    """The shared part of a loop's connections.
+
+    Args:
+        config: The node's configuration.
+        hub: The loop's switchboard.
+        stats: The node's counters.
+        server: How the server introduces itself.
+
+    """
+
+    def __init__(self, config: Config, hub: Hub, stats: Stats, server: str = "qmq") -> None:
+        limits = config.limits
+        self.config = config
+        self.hub = hub
+        self.stats = stats
+        self.ready = True
+        self.timing = Timing(limits.connect_seconds, limits.ping_seconds, limits.linger_seconds)
+        self._server = server
+        self._connections: set[Connection] = set()
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self._stomp_limits = stomp.Limits(
+            max_body=limits.body,
+            max_headers=limits.headers,
+            max_header_bytes=limits.header_bytes,
+            max_subscriptions=limits.subscriptions,
+            default_messages=min(limits.default_messages, limits.messages),
+            default_bytes=min(limits.default_bytes, limits.bytes),
+            max_messages=limits.messages,
+            max_bytes=limits.bytes,
+            heartbeat_min=limits.heartbeat_ms,
+        )
+
+    @property
+    def connections(self) -> int:
+        """How many there are."""
+        return len(self._connections)
+
+    def admit(self) -> None:
+        """Checks whether there is room for one more.
+
+        Raises:
+            QmqError: `too-many-connections`, or `shutting-down`.
+
+        """
+        if not self.ready:
+            raise QmqError("shutting-down")
+        if len(self._connections) >= self.config.limits.connections:
+            raise QmqError("too-many-connections", f"{self.config.limits.connections} are allowed")
+
+    def enter(self, connection: Connection) -> None:
+        """Adds a connection; it takes itself out when it ends."""
+        self.stats.add("connections_opened")
+        self._connections.add(connection)
+        self._empty.clear()
+        connection.on_end = self._leave
+
+    def stomp_session(self, connection: Connection, framing: Framing) -> stomp.Session:
+        """A new STOMP conversation for a connection."""
+        return stomp.Session(self.hub, connection.outbox, framing, self._stomp_limits, self.stats, self._server)
+
+    async def drain(self, seconds: float) -> None:
+        """Tells every client to come back elsewhere, spread over the time, and waits until they are gone."""
+        self.ready = False
+        pause = min(seconds / (len(self._connections) or 1), 0.01)
+        loop = asyncio.get_running_loop()
+        end = loop.time() + seconds
+        for number, connection in enumerate(list(self._connections)):
+            connection.fail(QmqError("shutting-down"))
+            if number % 10 == 9:
+                await asyncio.sleep(pause * 10)
+        try:
+            await asyncio.wait_for(self._empty.wait(), max(end - loop.time(), 0.5))
+        except TimeoutError:
+            self.abort()
+
+    def abort(self) -> None:
+        """Closes what is still open, without another word."""
+        for connection in list(self._connections):
+            connection.abort()
+
+    def _leave(self, connection: Connection) -> None:
+        self._connections.discard(connection)
+        if not self._connections:
+            self._empty.set()

@@ -1,0 +1,103 @@
+"""What all HTTP handlers do alike: answer errors, check origins, set safe headers.
+
+An error is answered as problem JSON (RFC 9457) with our `code`. The cause of an
+internal one is logged and never sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import orjson
+from tornado.httputil import HTTPServerRequest
+from tornado.web import HTTPError, RequestHandler
+
+from qmq.config import Config
+from qmq.errors import QmqError
+from qmq.stats import Stats
+
+_BY_STATUS = {404: "not-found", 405: "bad-method", 400: "bad-request", 431: "headers-too-large"}
+
+
+def check_origin(request: HTTPServerRequest, config: Config) -> None:
+    """Lets pages of the same host and of the allowed origins in, and clients that are no browsers.
+
+    Raises:
+        QmqError: `bad-origin` for a foreign origin, or for none where one is required.
+
+    """
+    origin = request.headers.get("Origin")
+    if origin is None:
+        if config.require_origin:
+            raise QmqError("bad-origin", "this server requires an Origin header")
+        return
+    if origin in config.allowed_origins or "*" in config.allowed_origins:
+        return
+    if urlsplit(origin).netloc.lower() != request.host.lower():
+        raise QmqError("bad-origin", f"{origin[:100]} is neither this host nor on the list")
+
+
+def refuse(handler: RequestHandler, error: QmqError, stats: Stats, headers: Mapping[str, str] | None = None) -> None:
+    """Finishes a request with problem JSON, and counts it."""
+    code = error.code
+    stats.add(f"errors_{code.name}")
+    handler.set_status(code.status)
+    handler.set_header("Content-Type", "application/problem+json")
+    handler.set_header("Cache-Control", "no-store")
+    for name, value in (headers or {}).items():
+        handler.set_header(name, value)
+    if code.retry:
+        handler.set_header("Retry-After", "5")
+    problem = {"type": "about:blank", "title": code.text, "status": code.status, "code": code.name}
+    handler.finish(orjson.dumps({**problem, "detail": error.detail} if error.detail else problem))
+
+
+class Problems(RequestHandler):
+    """A handler whose errors are problem JSON. `stats` is where they are counted."""
+
+    stats: Stats
+
+    def initialize(self, stats: Stats) -> None:
+        self.stats = stats
+
+    def set_default_headers(self) -> None:
+        set_safe_headers(self)
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        cause = kwargs.get("exc_info", (None, None, None))[1]
+        detail = cause.log_message or "" if isinstance(cause, HTTPError) and status_code == 400 else ""
+        name = _BY_STATUS.get(status_code, "internal-error" if status_code >= 500 else "bad-request")
+        refuse(self, QmqError(name, detail), self.stats)
+
+    def log_exception(self, *args: Any) -> None:
+        if not isinstance(args[1], HTTPError):  # those are answers, not failures
+            super().log_exception(*args)
+
+
+class NotFound(Problems):
+    """Answers what nothing else does."""
+
+    def prepare(self) -> None:
+        refuse(self, QmqError("not-found", self.request.path[:200]), self.stats)
+
+
+class TooLarge(Problems):
+    """Answers a request whose headers pass the limit."""
+
+    def prepare(self) -> None:
+        refuse(self, QmqError("headers-too-large"), self.stats)
+
+
+def set_safe_headers(handler: RequestHandler) -> None:
+    """What keeps a page from being sniffed, framed or extended by others."""
+    handler.set_header("X-Content-Type-Options", "nosniff")
+    handler.set_header("Referrer-Policy", "same-origin")
+    handler.set_header("Cross-Origin-Opener-Policy", "same-origin")
+    handler.set_header("Server", "qmq")
+    handler.set_header(
+        "Content-Security-Policy",
+        "default-src 'self'; connect-src 'self' ws: wss:; style-src 'self'; img-src 'self' data:; "
+        "frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
+    )

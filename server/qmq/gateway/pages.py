@@ -1,0 +1,90 @@
+"""The pages and scripts that a node serves: landing page, demos, the browser client.
+
+They come from files: in a checkout from `js/` and `closure/`, in an installed
+package from `qmq/static`. Nothing is served from anywhere else.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tornado.web import HTTPError, RedirectHandler, StaticFileHandler
+
+from qmq.errors import QmqError
+from qmq.gateway.handlers import Problems, refuse, set_safe_headers
+from qmq.stats import Stats
+
+
+def static_root(name: str) -> Path:
+    """The folder of `dist`, `demos` or `closure/qmq`."""
+    installed = Path(__file__).parent.parent / "static" / name
+    if installed.is_dir():
+        return installed
+    checkout = Path(__file__).parents[3]
+    return checkout / name if name.startswith("closure") else checkout / "js" / name
+
+
+class Files(StaticFileHandler):
+    """Static files with safe headers, revalidated on each use."""
+
+    def initialize(self, stats: Stats, path: str, default_filename: str | None = None) -> None:  # type: ignore[override]
+        super().initialize(path, default_filename)
+        self._stats = stats
+
+    def set_default_headers(self) -> None:
+        set_safe_headers(self)
+
+    def set_extra_headers(self, path: str) -> None:
+        self.set_header("Cache-Control", "no-cache")
+
+    def get_content_type(self) -> str:
+        kind = super().get_content_type()
+        return f"{kind}; charset=utf-8" if kind.startswith("text/") or kind.endswith("javascript") else kind
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        name = {403: "not-found", 404: "not-found", 405: "bad-method"}.get(status_code, "internal-error")
+        refuse(self, QmqError(name, self.request.path[:200] if status_code < 405 else ""), self._stats)
+
+    def log_exception(self, *args: Any) -> None:
+        if not isinstance(args[1], HTTPError):
+            super().log_exception(*args)
+
+
+class Health(Problems):
+    """Whether the node lives, and whether it takes new clients."""
+
+    def initialize(self, stats: Stats, ready: Any = None) -> None:
+        super().initialize(stats)
+        self._ready = ready
+
+    def get(self) -> None:
+        self.set_header("Cache-Control", "no-store")
+        if self._ready is not None and not self._ready():
+            refuse(self, QmqError("shutting-down"), self.stats)
+            return
+        self.set_header("Content-Type", "text/plain; charset=utf-8")
+        self.finish("ok\n")
+
+
+def routes(stats: Stats, ready: Any, demo: bool) -> list[Any]:
+    """Tornado rules for everything that is a file, and for health."""
+    dist = str(static_root("dist"))
+    pages = static_root("demos")
+    rules: list[Any] = [
+        (r"/health/live", Health, {"stats": stats}),
+        (r"/health/ready", Health, {"stats": stats, "ready": ready}),
+        (r"/(qmq\.m?js)", Files, {"stats": stats, "path": dist}),
+        (r"/closure/qmq/(.*)", Files, {"stats": stats, "path": str(static_root("closure/qmq"))}),
+    ]
+    if demo:
+        rules += [
+            (r"/demo", RedirectHandler, {"url": "/demo/", "permanent": False}),
+            (r"/demo/(.*)", Files, {"stats": stats, "path": str(pages), "default_filename": "index.html"}),
+        ]
+    landing = pages / "landing"
+    rules += [
+        (r"/()", Files, {"stats": stats, "path": str(landing), "default_filename": "index.html"}),
+        (r"/(style\.css|favicon\.ico|favicon\.svg|landing\.js)", Files, {"stats": stats, "path": str(landing)}),
+    ]
+    return rules

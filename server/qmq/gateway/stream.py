@@ -1,0 +1,327 @@
+"""A connection on a Tornado stream: reads chunks, writes the outbox, keeps time, ends well.
+
+Writing. What a pass of the loop left in the outbox is joined and given to the
+socket at once. Only if the socket does not take all of it, the rest goes to the
+stream, and until the stream has written that, everything else waits in the outbox,
+where it is counted: Tornado's own write buffer has no limit.
+
+Reading stops while the client lets its replies pile up, so one that floods is
+slowed by TCP. Ending always goes: last words, close, a while to read them, and then
+the socket, so that no reset destroys what was said.
+
+Everything here happens on the connection's own loop. What the octets mean is the
+business of a subclass and of its conversation.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+import ssl
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from tornado.iostream import IOStream, StreamClosedError
+
+from qmq.core.outbox import Outbox
+from qmq.errors import CODES, Code, QmqError
+from qmq.stats import Stats
+
+log = logging.getLogger("qmq.gateway")
+
+_READ_CHUNK = 64 * 1024
+_WRITE_CHUNK = 64 * 1024
+_CHUNKS_PER_TURN = 4  # then other connections get theirs
+_MAX_REPLIES = 64 * 1024  # replies that may wait before we stop reading more requests
+
+
+class Conversation(Protocol):
+    """What a connection asks of the session that it carries.
+
+    `stream` says that it does not care how what it receives was cut into messages,
+    so that they may be handed over many at a time.
+    """
+
+    stream: bool
+    ending: Code | None
+    heartbeat: tuple[int, int]
+    name: str
+
+    @property
+    def open(self) -> bool: ...
+
+    def receive(self, data: bytes, text: bool = False) -> None: ...
+
+    def fail(self, error: QmqError) -> None: ...
+
+    def close(self, code: Code = ...) -> None: ...
+
+    def beat(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How long a connection waits for what, in seconds.
+
+    `connect`: for the client to log in. `ping`: between signs of life; a client
+    that was silent for twice as long is gone. `linger`: for the client to read
+    its last words.
+    """
+
+    connect: float = 10.0
+    ping: float = 25.0
+    linger: float = 5.0
+
+
+class Connection:
+    """One client's socket. Subclasses say how octets become its conversation's.
+
+    Args:
+        stream: Taken over whole.
+        stats: Where endings are counted.
+        timing: How long to wait for what.
+        max_outbox: Octets that may wait for the client.
+
+    """
+
+    __slots__ = (
+        "_blocked", "_closing", "_doomed", "_heard", "_loop", "_opened", "_paused", "_period", "_send", "_sent",
+        "_silence", "_stats", "_stream", "_timer", "_timing", "conversation", "on_end", "outbox",
+    )  # fmt: skip
+
+    conversation: Conversation
+
+    def __init__(self, stream: IOStream, stats: Stats, timing: Timing, max_outbox: int) -> None:
+        self.outbox = Outbox(self.flush, stats, max_outbox)
+        self.on_end: Any = None
+        self._stream = stream
+        self._stats = stats
+        self._timing = timing
+        self._loop = asyncio.get_running_loop()
+        # TLS must repeat a refused write with the same octets, which only the stream can do.
+        self._send = None if isinstance(stream.socket, ssl.SSLSocket) else stream.socket.send
+        self._blocked = self._closing = self._doomed = self._opened = self._paused = False
+        self._heard = self._sent = True
+        self._silence = self._period = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def start(self, conversation: Conversation) -> None:
+        """Begins to read, on behalf of a conversation."""
+        self.conversation = conversation
+        self._stream.set_close_callback(self._ended)
+        self._timer = self._loop.call_later(self._timing.connect, self._too_late)
+        self._read()
+
+    # What subclasses define
+
+    def received(self, data: bytes) -> None:
+        """Passes on what was read."""
+        raise NotImplementedError
+
+    def farewell(self, code: Code) -> bytes:
+        """The transport's own goodbye, sent after the conversation's last words."""
+        raise NotImplementedError
+
+    def ping(self) -> bytes:
+        """What makes a live client answer, where its protocol has no heart-beats."""
+        raise NotImplementedError
+
+    # Reading
+
+    def _read(self) -> None:
+        try:
+            future = self._stream.read_bytes(_READ_CHUNK, partial=True)
+        except StreamClosedError:
+            return
+        future.add_done_callback(self._on_read)  # type: ignore[attr-defined]
+
+    def _on_read(self, future: asyncio.Future[bytes]) -> None:
+        if future.cancelled() or future.exception() is not None:
+            return  # the close callback follows
+        self._heard = True
+        try:
+            self.received(future.result())
+        except Exception:
+            log.exception("session %s failed", self.conversation.name)
+            self.conversation.fail(QmqError("internal-error"))
+        self._after_talk()
+        if self.outbox.reply_bytes < _MAX_REPLIES:
+            self._read()
+        else:
+            self._paused = True  # until _write_backlog has made room
+
+    def _after_talk(self) -> None:
+        conversation = self.conversation
+        if conversation.ending is not None:
+            self.end()
+        elif not self._opened and conversation.open:
+            self._opened = True
+            self._keep_alive()
+        if self.outbox.fresh:
+            self.flush()
+
+    # Writing
+
+    def flush(self) -> None:
+        """Writes what is fresh in the outbox, or holds it back while the client is busy."""
+        outbox = self.outbox
+        if not outbox.fresh:
+            return
+        if self._blocked:
+            error = outbox.hold()
+            if error is not None and not self._doomed:
+                # Not at once: the hub may be half way through its subscribers.
+                self._doomed = True
+                self._loop.call_soon(self.fail, error)
+            return
+        self._sent = True
+        self._write(outbox.take_fresh())
+
+    def _write(self, data: bytes) -> bool:
+        """Sends what the socket takes and leaves the rest to the stream; true if all was taken."""
+        sent = 0
+        if self._send is not None:
+            try:
+                sent = self._send(data)
+            except BlockingIOError:
+                pass
+            except OSError:
+                self._stream.close()  # the close callback does the rest
+                return False
+            if sent == len(data):
+                return True
+        self._blocked = True
+        try:
+            future = self._stream.write(memoryview(data)[sent:] if sent else data)
+        except StreamClosedError:
+            return False
+        future.add_done_callback(self._drained)
+        return False
+
+    def _drained(self, future: asyncio.Future[None]) -> None:
+        if future.cancelled() or future.exception() is not None:
+            return  # the close callback follows
+        self._write_backlog()
+
+    def _write_backlog(self) -> None:
+        outbox = self.outbox
+        for _ in range(_CHUNKS_PER_TURN):
+            if not outbox.backlog_bytes:
+                self._blocked = False
+                self.flush()
+                break
+            self._sent = True
+            if not self._write(outbox.take(_WRITE_CHUNK)):
+                break
+        else:
+            self._loop.call_soon(self._write_backlog)
+        if self._paused and outbox.reply_bytes < _MAX_REPLIES:
+            self._paused = False
+            self._read()
+        self._close_if_done()
+
+    # Keeping alive
+
+    def _keep_alive(self) -> None:
+        """Sets the period at which both directions are looked at.
+
+        Two of them fit into what we owe the client, so that a beat is never late; it is no
+        longer than what the client owes us.
+        """
+        owe, owed = self.conversation.heartbeat
+        intervals = [self._timing.ping, *([owe / 2500] if owe else []), *([owed / 1000] if owed else [])]
+        self._period = min(intervals)
+        self._rearm(self._period, self._tick)
+
+    def _tick(self) -> None:
+        owe, owed = self.conversation.heartbeat
+        if self._heard or self._paused:
+            self._silence = 0.0
+        else:
+            self._silence += self._period
+        allowed = 2 * (owed / 1000 if owed else self._timing.ping)
+        if self._silence >= allowed:
+            self.fail(QmqError("heartbeat-lost", f"nothing came for {self._silence:g} seconds"))
+            return
+        if not self._blocked:
+            if owe and not self._sent:
+                self.conversation.beat()
+            if not owed and not self._heard and self._silence >= self._timing.ping:
+                self.outbox.reply(self.ping())
+        self._heard = self._sent = False
+        self.flush()
+        self._rearm(self._period, self._tick)
+
+    def _too_late(self) -> None:
+        self.fail(QmqError("connect-timeout", f"{self._timing.connect:g} seconds are allowed"))
+
+    def _rearm(self, delay: float, callback: Any) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_later(delay, callback)
+
+    # Ending
+
+    def fail(self, error: QmqError) -> None:
+        """Drops what waits, tells the client why, and closes."""
+        if self._closing:
+            return
+        log.info("session %s ended: %s", self.conversation.name, error)
+        self._doomed = True
+        self.outbox.clear()
+        self.conversation.fail(error)
+        self._after_talk()
+
+    def end(self, code: Code | None = None) -> None:
+        """Says goodbye; the socket is closed when that was read, or after the linger time."""
+        if self._closing:
+            return
+        self._closing = True
+        code = code or self.conversation.ending or CODES["closed"]
+        self._stats.add(f"connections_closed_{code.name}")
+        self.outbox.reply(self.farewell(code))
+        self.flush()
+        self._rearm(self._timing.linger, self._stream.close)
+        self._close_if_done()
+
+    def abort(self) -> None:
+        """Closes the socket now."""
+        self._stream.close()
+
+    @property
+    def peer_done(self) -> bool:
+        """Whether the client has said goodbye too, so that closing loses nothing."""
+        return False
+
+    @property
+    def deaf(self) -> bool:
+        """Whether no goodbye can be heard any more, because what comes makes no sense."""
+        return False
+
+    def _close_if_done(self) -> None:
+        if not self._closing or self._blocked or self._stream.closed():
+            return
+        if self.peer_done:
+            self._stream.close()
+        elif self.deaf and self._send is not None:
+            # The client sees the end behind our last words, and its own end is what we wait for.
+            with contextlib.suppress(OSError):
+                self._stream.socket.shutdown(socket.SHUT_WR)
+
+    def _ended(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        if not self._closing:
+            self._closing = True
+            self._stats.add("connections_lost")
+        self._doomed = True
+        self.conversation.close(CODES["connection-lost"])
+        self.outbox.clear()
+        if self.on_end is not None:
+            self.on_end(self)
+
+    def __repr__(self) -> str:
+        state = "closing" if self._closing else "blocked" if self._blocked else "idle"
+        return f"<{type(self).__name__} {self.conversation.name} {state} {self.outbox!r}>"

@@ -1,0 +1,167 @@
+"""A node: configuration in, a running gateway out. This is also how one embeds QMQ.
+
+    node = qmq.Node(qmq.load_config({"listen": ("http://127.0.0.1:0",)}))
+    await node.start()
+
+A node owns its hub, its gateway and its listeners, and leaves nothing behind when
+it has stopped. It lives on the loop that started it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import secrets
+import socket
+import string
+from pathlib import Path
+from typing import Any
+
+from tornado.netutil import bind_sockets
+
+from qmq import __version__
+from qmq.config import Config, parse_listen
+from qmq.core.destination import check_name
+from qmq.core.hub import Hub
+from qmq.core.message import Envelope, Message, Origin
+from qmq.demo import Demo
+from qmq.errors import ConfigError
+from qmq.gateway import pages
+from qmq.gateway.gateway import Gateway
+from qmq.gateway.server import App, Server
+from qmq.gateway.websocket import WebSocketHandler, frame
+from qmq.stats import Stats
+
+log = logging.getLogger("qmq")
+
+_BACKLOG = 4096  # connections that may wait to be accepted
+
+
+class Node:
+    """One QMQ node.
+
+    Args:
+        config: See `qmq.config`; all defaults if left out.
+
+    Attributes:
+        stats: Its counters.
+        listen: After `start`: what it listens on, as dictionaries with `scheme`,
+            `host` and `port`.
+
+    """
+
+    def __init__(self, config: Config | None = None) -> None:
+        self.config = config or Config()
+        self.stats = Stats()
+        self.listen: list[dict[str, Any]] = []
+        self._server: Server | None = None
+        self._demo: Demo | None = None
+        self._hub: Hub | None = None
+        self._gateway: Gateway | None = None
+
+    @property
+    def hub(self) -> Hub:
+        """The switchboard of the running node."""
+        assert self._hub is not None, "the node has not been started"
+        return self._hub
+
+    @property
+    def gateway(self) -> Gateway:
+        """What the running node's connections share."""
+        assert self._gateway is not None, "the node has not been started"
+        return self._gateway
+
+    def routes(self) -> list[Any]:
+        """Tornado rules that mount this node in somebody's own application.
+
+        The application's own listeners then take the place of `start`; `open`
+        must have been called on the loop that serves them.
+        """
+        return [
+            (r"/stomp", WebSocketHandler, {"gateway": self.gateway, "talk": self._talk}),
+            *pages.routes(self.stats, lambda: self.gateway.ready, self.config.demo),
+        ]
+
+    def open(self) -> None:
+        """Makes the node ready on the running loop, without listening."""
+        loop = asyncio.get_running_loop()
+        origin = Origin(self.config.name, _new_epoch())
+
+        def wake() -> None:
+            loop.call_soon(hub.flush)
+
+        hub = Hub(origin, wake)
+        self._hub = hub
+        self._gateway = Gateway(self.config, hub, self.stats, f"qmq/{__version__}")
+
+    async def start(self) -> None:
+        """Opens the node and accepts connections.
+
+        Raises:
+            ConfigError: If an address cannot be listened on.
+
+        """
+        self.open()
+        app = App(self.routes(), self.config, self.stats)
+        self._server = Server(app, self.config, self.stats)
+        for url in self.config.listen:
+            self._listen(self._server, url)
+        if self.config.demo:
+            self._demo = Demo(self.publish)
+        if self.config.ready_file:
+            _write_whole(Path(self.config.ready_file), json.dumps(self._ready()) + "\n")
+
+    async def stop(self) -> None:
+        """Sends clients away, closes everything, and returns when all of it is gone."""
+        if self._demo is not None:
+            self._demo.stop()
+        self.gateway.ready = False
+        if self._server is not None:
+            self._server.stop()
+        await self.gateway.drain(self.config.drain)
+        if self._server is not None:
+            await self._server.close_all_connections()
+
+    def publish(self, destination: str, body: bytes | str, headers: dict[str, str] | None = None) -> Message:
+        """Publishes from within the process. Only on the node's own loop.
+
+        Raises:
+            QmqError: `bad-destination` or `bad-pattern`.
+
+        """
+        envelope = Envelope(check_name(destination), dict(headers or {}))
+        octets = body.encode() if isinstance(body, str) else body
+        return self.hub.publish(envelope, octets, isinstance(body, str))
+
+    def _talk(self, connection: Any) -> Any:
+        return self.gateway.stomp_session(connection, frame)
+
+    def _listen(self, server: Server, url: str) -> None:
+        scheme, host, port = parse_listen(url)
+        try:
+            sockets = bind_sockets(port, host, backlog=_BACKLOG)
+        except (OSError, socket.gaierror) as error:
+            raise ConfigError(f"cannot listen on {url}: {error.strerror or error}") from error
+        server.add_sockets(sockets)
+        for bound in sockets:
+            self.listen.append({"scheme": scheme, "host": host, "port": bound.getsockname()[1]})
+
+    def _ready(self) -> dict[str, Any]:
+        return {"name": self.config.name, "pid": os.getpid(), "listen": self.listen}
+
+    def __repr__(self) -> str:
+        return f"<node {self.config.name} {self._hub!r}>"
+
+
+def _new_epoch() -> str:
+    alphabet = string.ascii_lowercase + string.digits
+    return "".join(secrets.choice(alphabet) for _ in range(6))
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """Writes a file so that nobody ever reads half of it."""
+    temporary = path.with_name(path.name + ".new")
+    temporary.write_text(text, "utf-8")
+    temporary.replace(path)

@@ -1,0 +1,1 @@
+"""One client's conversation in one protocol: frames in, core operations, frames out. No sockets, no clock."""

@@ -1,0 +1,52 @@
+"""Which frame a STOMP client may send in which state, as a table.
+
+A frame that is not in the row of the present state is a protocol error; nothing
+else decides this. The session reads the table, the documentation is printed
+from it (`qmq.session.stomp_rules.as_markdown`).
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class State(StrEnum):
+    """Where a conversation stands."""
+
+    NEW = "new"
+    OPEN = "open"
+    CLOSING = "closing"
+
+
+# Every frame a client may send, the method that answers it, and the headers it
+# cannot do without (in STOMP 1.1 and 1.2; SUBSCRIBE and UNSUBSCRIBE of 1.0 may
+# leave out `id`).
+COMMANDS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "CONNECT": ("on_connect", ()),
+    "STOMP": ("on_connect", ()),
+    "SEND": ("on_send", ("destination",)),
+    "SUBSCRIBE": ("on_subscribe", ("destination", "id")),
+    "UNSUBSCRIBE": ("on_unsubscribe", ("id",)),
+    "DISCONNECT": ("on_disconnect", ()),
+}
+
+CLIENT_MAY_SEND: dict[State, dict[str, State]] = {
+    State.NEW: {"CONNECT": State.OPEN, "STOMP": State.OPEN},
+    State.OPEN: {
+        "SEND": State.OPEN,
+        "SUBSCRIBE": State.OPEN,
+        "UNSUBSCRIBE": State.OPEN,
+        "DISCONNECT": State.CLOSING,
+    },
+    State.CLOSING: {},
+}
+
+
+def as_markdown() -> str:
+    """The table for the documentation."""
+    lines = ["| frame | needs | " + " | ".join(State) + " |", "| --- | --- |" + " --- |" * len(State)]
+    for command, (_, needs) in COMMANDS.items():
+        cells = [CLIENT_MAY_SEND[state].get(command) for state in State]
+        row = " | ".join(f"→ {cell}" if cell else "error" for cell in cells)
+        lines.append(f"| `{command}` | {', '.join(f'`{name}`' for name in needs) or '-'} | {row} |")
+    return "\n".join(lines)
