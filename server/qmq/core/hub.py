@@ -1,9 +1,9 @@
 """One thread's switchboard: takes what is published, offers it to those who want it.
 
 Subscribers with the same destination and the same encoder are one `Audience`. A
-message is matched once, encoded once per audience, and appended to each member's
-outbox; that append is all that happens per delivery. At the end of the loop's pass
-`flush` lets each touched connection write once.
+message is matched once and encoded once per audience; per subscriber nothing happens
+until its turn to write comes. `flush` gives turns, at the end of each pass of the loop,
+and goes on in the next passes if an audience is large.
 
 No awaits, no sockets, no protocol. All calls come from the hub's own loop.
 """
@@ -12,9 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from qmq.core.audience import Audience
 from qmq.core.matcher import Matcher
 from qmq.core.message import Envelope, Message, Origin
-from qmq.core.outbox import Delivery, Outbox
+from qmq.core.outbox import Outbox
 from qmq.core.subscription import Bounds, Encoder, Subscription
 from qmq.errors import QmqError
 
@@ -26,20 +27,8 @@ _MAX_ROUTES = 10_000
 # their sockets can take, rather than counting it against them.
 _FLUSH_OCTETS = 128 * 1024
 
-
-class Audience:
-    """The subscriptions to one destination or pattern whose messages look the same."""
-
-    __slots__ = ("dirty", "encoder", "members", "pattern")
-
-    def __init__(self, pattern: str, encoder: Encoder) -> None:
-        self.pattern = pattern
-        self.encoder = encoder
-        self.members: dict[Outbox, Callable[[Delivery], None]] = {}
-        self.dirty = False
-
-    def __repr__(self) -> str:
-        return f"<audience of {len(self.members)} for {self.pattern}>"
+# A round of all members of an audience takes about so many passes.
+_PASSES = 4
 
 
 class Hub:
@@ -84,19 +73,22 @@ class Hub:
             audience = self._audiences[pattern, encoder] = Audience(pattern, encoder)
             self._matcher.add(pattern, audience)
             self._routes.clear()
-        elif outbox in audience.members:
+        elif audience in outbox.subscriptions:
             raise QmqError("duplicate-id", pattern)
-        subscription = Subscription(audience, outbox, bounds)
-        audience.members[outbox] = outbox.append
-        outbox.subscriptions[audience] = subscription
+        if len(outbox.subscriptions) == 1:
+            self._move(outbox, sole=False)
+        audience.join(outbox, not outbox.subscriptions)
+        subscription = outbox.subscriptions[audience] = Subscription(audience, outbox, bounds)
         return subscription
 
     def unsubscribe(self, subscription: Subscription) -> None:
-        """Ends a subscription; what waits for it is forgotten."""
-        audience = subscription.audience
-        del audience.members[subscription.outbox]
-        subscription.outbox.drop_subscription(subscription)
-        if not audience.members:
+        """Ends a subscription, after handing over what was published before; what waits is forgotten."""
+        audience, outbox = subscription.audience, subscription.outbox
+        audience.leave(outbox)
+        outbox.drop_subscription(subscription)
+        if len(outbox.subscriptions) == 1:
+            self._move(outbox, sole=True)
+        if not audience:
             del self._audiences[audience.pattern, audience.encoder]
             self._matcher.remove(audience.pattern, audience)
             self._routes.clear()
@@ -117,29 +109,38 @@ class Hub:
             audiences = self._find_route(envelope.destination)
         for audience in audiences:
             frame = audience.encoder.encode(message)
-            delivery = (audience, message, frame)
-            members = audience.members
-            for append in members.values():
-                append(delivery)
-            self.deliveries += len(members)
+            self.deliveries += audience.offer((audience, message, frame))
+            self._unflushed += len(frame)
             if not audience.dirty:
                 audience.dirty = True
                 if not self._dirty:
                     self._wake()
                 self._dirty.append(audience)
-            self._unflushed += len(frame)
         if self._unflushed > _FLUSH_OCTETS:
-            self.flush()
+            self._flush(1)
         return message
 
     def flush(self) -> None:
-        """Lets every connection that was offered something in this pass write it."""
+        """Lets connections write what they were offered: a share of them now, the rest in the next passes."""
+        self._flush(_PASSES)
+        if self._dirty:
+            self._wake()
+
+    def _flush(self, passes: int) -> None:
         dirty, self._dirty = self._dirty, []
         self._unflushed = 0
         for audience in dirty:
-            audience.dirty = False
-            for outbox in audience.members:
-                outbox.flush()
+            audience.dirty = not audience.take_turns(passes)
+            if audience.dirty:
+                self._dirty.append(audience)
+            for outbox in audience.mixed:
+                outbox.sink.flush()
+
+    def _move(self, outbox: Outbox, sole: bool) -> None:
+        """Seats a connection's one subscription anew, because it gets company or has lost it."""
+        for audience in outbox.subscriptions:
+            audience.leave(outbox)
+            audience.join(outbox, sole)
 
     def _find_route(self, destination: str) -> tuple[Audience, ...]:
         if len(self._routes) >= _MAX_ROUTES:

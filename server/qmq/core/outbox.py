@@ -1,9 +1,9 @@
 """What one connection still owes its client, in the order in which it is owed.
 
-Within one pass of the loop hubs and sessions append to `fresh`; a gateway then
-takes all of it with `take_fresh` if the connection is idle, and that is all there
-is for a client that keeps up. If the connection is still busy with an earlier
-write, the gateway calls `hold` instead: what is fresh moves to the backlog, where it is
+Within one pass of the loop hubs and sessions append to `fresh`; a connection that is
+idle then takes all of it with `take_fresh`, or is handed a batch ready to write, and
+that is all there is for a client that keeps up. If the connection is still busy with an earlier
+write, it calls `hold` instead: what is fresh moves to the backlog, where it is
 counted for its subscription and the bounds apply. Whatever is dropped is counted.
 
 It knows nothing of sockets, loops or encodings, and is used by one loop only.
@@ -12,15 +12,14 @@ It knows nothing of sockets, loops or encodings, and is used by one loop only.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from qmq.core.subscription import Overflow, Subscription
 from qmq.errors import QmqError
 from qmq.stats import Stats
 
 if TYPE_CHECKING:
-    from qmq.core.hub import Audience
+    from qmq.core.audience import Audience
     from qmq.core.message import Message
 
 
@@ -30,12 +29,24 @@ if TYPE_CHECKING:
 Delivery: TypeAlias = "tuple[Audience, Message, bytes] | tuple[None, None, bytes]"
 
 
+class Sink(Protocol):
+    """What writes an outbox's contents. Called at the end of a pass.
+
+    Neither method may raise, nor end the connection before the pass is over.
+    """
+
+    def flush(self) -> None:
+        """Writes what is fresh in the outbox."""
+
+    def deliver(self, data: bytes, batch: list[Delivery]) -> None:
+        """Writes a batch that others get too, after what is fresh in the outbox."""
+
+
 class Outbox:
     """The deliveries and replies that wait for one connection.
 
     Args:
-        flush: Called by the hub once something fresh is there, at the end of
-            the pass. Must not raise and must not end the connection at once.
+        sink: The connection that writes it.
         stats: Where drops are counted.
         max_bytes: What the whole backlog may hold, replies included.
 
@@ -43,15 +54,16 @@ class Outbox:
 
     __slots__ = (
         "_backlog", "_backlog_bytes", "_next", "_reply_bytes", "_stats",
-        "append", "flush", "fresh", "max_bytes", "subscriptions",
+        "append", "fresh", "max_bytes", "place", "seat", "sink", "subscriptions",
     )  # fmt: skip
 
-    def __init__(self, flush: Callable[[], None], stats: Stats, max_bytes: int) -> None:
-        self.flush = flush
+    def __init__(self, sink: Sink, stats: Stats, max_bytes: int) -> None:
+        self.sink = sink
         self.max_bytes = max_bytes
         self.fresh: list[Delivery] = []
         self.append = self.fresh.append  # what hubs call, once per delivery
         self.subscriptions: dict[Audience, Subscription] = {}
+        self.seat = self.place = 0  # for the audience of a sole member: where it sits, what it has had
         self._stats = stats
         self._backlog: OrderedDict[int, tuple[bytes, Subscription | None]] = OrderedDict()
         self._backlog_bytes = self._reply_bytes = 0

@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from qmq.core.hub import Audience
+    from qmq.core.audience import Audience
     from qmq.core.message import Message
     from qmq.core.outbox import Outbox
 

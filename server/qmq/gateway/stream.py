@@ -25,7 +25,7 @@ from typing import Any, Protocol
 
 from tornado.iostream import IOStream, StreamClosedError
 
-from qmq.core.outbox import Outbox
+from qmq.core.outbox import Delivery, Outbox
 from qmq.errors import CODES, Code, QmqError
 from qmq.stats import Stats
 
@@ -94,7 +94,7 @@ class Connection:
     conversation: Conversation
 
     def __init__(self, stream: IOStream, stats: Stats, timing: Timing, max_outbox: int) -> None:
-        self.outbox = Outbox(self.flush, stats, max_outbox)
+        self.outbox = Outbox(self, stats, max_outbox)
         self.on_end: Any = None
         self._stream = stream
         self._stats = stats
@@ -146,9 +146,12 @@ class Connection:
         except Exception:
             log.exception("session %s failed", self.conversation.name)
             self.conversation.fail(QmqError("internal-error"))
+            self.end(CODES["internal-error"])
         self._after_talk()
         if self.outbox.reply_bytes < _MAX_REPLIES:
-            self._read()
+            # Not at once: what this chunk published is written first, and what comes
+            # meanwhile makes one larger batch instead of two small ones.
+            self._loop.call_soon(self._read)
         else:
             self._paused = True  # until _write_backlog has made room
 
@@ -178,6 +181,16 @@ class Connection:
             return
         self._sent = True
         self._write(outbox.take_fresh())
+
+    def deliver(self, data: bytes, batch: list[Delivery]) -> None:
+        """Writes a batch that others get too."""
+        outbox = self.outbox
+        if self._blocked or outbox.fresh:
+            outbox.fresh.extend(batch)
+            self.flush()
+        elif not self._doomed:
+            self._sent = True
+            self._write(data)
 
     def _write(self, data: bytes) -> bool:
         """Sends what the socket takes and leaves the rest to the stream; true if all was taken."""

@@ -170,6 +170,10 @@ class Decoder:
                 self._utf8.decode(chunk, done)
             except UnicodeDecodeError as error:
                 raise QmqError("bad-utf8", "in a text message") from error
+            # Python's decoder takes the beginning of a surrogate for one of a character.
+            begun = self._utf8.getstate()[0]
+            if begun[:1] == b"\xed" and begun[1:2] >= b"\xa0":
+                raise QmqError("bad-utf8", "in a text message")
         if chunk:
             self._chunks.append(chunk)
         if len(self._chunks) > 1024:  # however small the fragments, their number stays small

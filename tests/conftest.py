@@ -1,0 +1,80 @@
+"""What the tests share: nodes that are really started, and a guard that fails a test that logs.
+
+All use of pytest-tornado is here and in the marks, so that another plugin could take
+its place.
+"""
+
+import gc
+import logging
+import re
+
+import pytest
+from hypothesis import settings
+from tornado.ioloop import IOLoop
+
+from qmq.config import make
+from qmq.node import Node
+
+# The same examples in every run; a longer search is started by hand.
+settings.register_profile("suite", derandomize=True, deadline=None, print_blob=True)
+settings.load_profile("suite")
+
+
+class Guard(logging.Handler):
+    """Keeps what is logged at warning and above; a test must have announced all of it."""
+
+    def __init__(self):
+        super().__init__(logging.WARNING)
+        self.unexpected = []
+        self.expected = []
+
+    def emit(self, record):
+        line = f"{record.levelname} {record.name}: {record.getMessage()}"
+        for pattern in self.expected:
+            if re.search(pattern, line):
+                return
+        self.unexpected.append(line + (f"\n{record.exc_info[1]!r}" if record.exc_info else ""))
+
+    def expect(self, pattern):
+        """Lets lines pass that the pattern finds."""
+        self.expected.append(pattern)
+
+
+@pytest.fixture(autouse=True)
+def logged():
+    """Fails the test if anything was logged that it did not `expect`."""
+    guard = Guard()
+    root = logging.getLogger()
+    root.addHandler(guard)
+    yield guard
+    root.removeHandler(guard)
+    assert not guard.unexpected, "logged: " + "\n".join(guard.unexpected)
+
+
+@pytest.fixture
+def io_loop(request):
+    """A fresh loop, as pytest-tornado's own fixture, without what is deprecated in it."""
+    loop = IOLoop(make_current=False)
+    yield loop
+    gc.collect()  # an exception that nobody looked at is reported when its task is freed
+    loop.close(all_fds=True)
+
+
+@pytest.fixture
+def start_node(io_loop):
+    """Starts nodes on free ports: `node = await start_node({"limits.body": 100})`."""
+    nodes = []
+
+    async def start(values=None):
+        node = Node(make({"listen": ("http://127.0.0.1:0",), "name": "test", "drain": 0.1, **(values or {})}))
+        await node.start()
+        nodes.append(node)
+        return node
+
+    yield start
+
+    async def stop():
+        for node in nodes:
+            await node.stop()
+
+    io_loop.run_sync(stop)
