@@ -6,11 +6,15 @@ does not read. Whatever waits has a deadline, and fails the test when that passe
 """
 
 import asyncio
+import contextlib
+import gc
 import json
 import socket
 import time
 from dataclasses import dataclass
 
+import pytest
+from qmq.errors import CODES
 from qmq.wire import stomp, websocket
 from qmq.wire.websocket import BINARY, CLOSE, PING, PONG, TEXT
 
@@ -27,12 +31,46 @@ UPGRADE = {
 }
 
 
+@pytest.fixture
+def io_loop(io_loop):
+    """The shared fixture's loop, made current: pytest-tornado makes a test's task on the current loop."""
+    if not gc.get_freeze_count():
+        gc.collect()
+        gc.freeze()  # what is there before the first test need not be looked at after each
+    asyncio.set_event_loop(io_loop.asyncio_loop)
+    yield io_loop
+    asyncio.set_event_loop(None)
+
+
 async def until(condition, seconds=DEADLINE):
     """Waits until something is true, looking often."""
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "this did not become true in time"
         await asyncio.sleep(0.01)
+
+
+@contextlib.asynccontextmanager
+async def flooding(peer, octets):
+    """Sends the same octets again and again, as fast as they are taken; gives the task that does."""
+
+    async def send():
+        while True:
+            await asyncio.get_running_loop().sock_sendall(peer.sock, octets)
+
+    task = asyncio.create_task(send())
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def server_side(node, peer):
+    """The node's own object for a peer's connection."""
+    address = peer.sock.getsockname()
+    (found,) = [one for one in node.gateway._connections if one._stream.socket.getpeername() == address]
+    return found
 
 
 def ws(payload, opcode=TEXT, *, fin=True, mask=MASK):
@@ -280,8 +318,6 @@ class Peer:
             The name of the code and the ERROR frame.
 
         """
-        from qmq.errors import CODES
-
         frames, number, reason = await self.ended()
         assert frames and frames[-1].command == "ERROR", (frames, number, reason)
         error = frames[-1]

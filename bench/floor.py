@@ -1,0 +1,103 @@
+"""The floor: the least that a Python server can do and still fan out.
+
+A bare `asyncio.Protocol`. It answers the first octets of a connection with a fixed 101; after that a connection either
+subscribes, by sending anything that holds `SUB`, or publishes. For each chunk of a publisher it counts the markers in
+it and writes that many ready-made frames to every subscriber, in one `transport.write` each.
+
+It parses nothing, matches nothing, numbers nothing, keeps no history, and holds nobody back: an honest server cannot
+be faster on the same loop with the same calls, except by making fewer of them. Run as
+`python -m bench.floor READY_FILE`; it listens on loopback only and ends on SIGTERM.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+from bench import wire
+
+ACCEPT = (
+    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
+)
+
+SUBSCRIBE = b"SUB"
+READY = b"READY"
+
+# What QMQ sends for the same message, header by header: 128 octets of body in a frame of 234.
+FRAME = wire.server_frame(
+    wire.stomp(
+        "MESSAGE",
+        {
+            "subscription": "0",
+            "message-id": "node-a.k3f9xy.1000000",
+            "destination": "/topic/bench",
+            "content-length": str(wire.BODY_OCTETS),
+        },
+        wire.BODY,
+    )
+)
+
+PUBLISH_PAYLOAD = wire.stomp(
+    "SEND", {"destination": "/topic/bench", "content-length": str(wire.BODY_OCTETS)}, wire.BODY
+)
+PUBLISHED_MARKER = wire.masked_marker(PUBLISH_PAYLOAD)
+
+subscribers: set[asyncio.Transport] = set()
+
+
+class Floor(asyncio.Protocol):
+    """One connection, of a subscriber or of the publisher."""
+
+    __slots__ = ("cut", "open", "transport")
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        self.open = False
+        self.cut = b""
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        subscribers.discard(self.transport)
+
+    def data_received(self, data: bytes) -> None:
+        if not self.open:
+            self.open = True
+            self.transport.write(ACCEPT)
+        elif SUBSCRIBE in data:
+            subscribers.add(self.transport)
+            self.transport.write(READY)
+        else:
+            self.publish(self.cut + data)
+
+    def publish(self, data: bytes) -> None:
+        """Give each subscriber one frame per marker; an unfinished marker waits for the next chunk."""
+        count = data.count(PUBLISHED_MARKER)
+        self.cut = data[1 - len(PUBLISHED_MARKER) :]
+        if count:
+            frames = FRAME * count
+            for subscriber in subscribers:
+                subscriber.write(frames)
+
+
+async def serve(ready_file: Path) -> None:
+    """Listen on any loopback port, say which in the ready file, and go on until SIGTERM."""
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(Floor, "127.0.0.1", 0, backlog=4096)
+    host, port = server.sockets[0].getsockname()
+    stop = asyncio.Event()
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    ready = {"pid": os.getpid(), "listen": [{"scheme": "http", "host": host, "port": port}]}
+    unfinished = ready_file.with_suffix(".new")
+    unfinished.write_text(json.dumps(ready))
+    unfinished.rename(ready_file)
+    await stop.wait()
+    os._exit(0)  # thousands of transports may still be open, and none of them is owed anything
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(Path(sys.argv[1])))

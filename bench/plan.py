@@ -1,0 +1,97 @@
+"""What is measured and what is to be reached, as data.
+
+Scenarios and goals are rows here and nothing else: a new one needs no new code as long as it is a fan-out to N
+subscribers, or a ratio between two systems in one scenario. Nothing here runs anything.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+IDLE = "idle"  # in `--scenarios`: the memory of idle connections
+SUBJECT, FLOOR = "qmq", "floor"
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """So many subscribers of one topic, so many messages in flight."""
+
+    subscribers: int
+    window: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.subscribers}x{self.window}"
+
+    @property
+    def title(self) -> str:
+        return f"{self.subscribers:,} sub{'s' * (self.subscribers != 1)}, {self.window}"
+
+
+SCENARIOS = {
+    each.name: each
+    for each in (
+        Scenario(1, 1),
+        Scenario(1, 100),
+        Scenario(100, 1),
+        Scenario(100, 10),
+        Scenario(1000, 1),
+        Scenario(900, 100),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How long and how often."""
+
+    rounds: int
+    warm_up: float  # seconds
+    seconds: float
+    idle_connections: int
+    attempts: int  # at a run that other processes disturb
+
+
+CROWDED = 0.1  # of both cores: from here on other processes disturb what is measured
+
+FULL = Effort(rounds=3, warm_up=1.0, seconds=3.0, idle_connections=8000, attempts=3)
+QUICK = Effort(rounds=1, warm_up=0.3, seconds=1.0, idle_connections=2000, attempts=1)
+
+
+@dataclass(frozen=True)
+class RateGoal:
+    """QMQ's deliveries per second in one scenario: at least so many, or so many times those of another system."""
+
+    scenario: str
+    least: float
+    against: str = ""  # a system; empty if `least` is a number of deliveries per second
+    more: bool = False  # to be passed, not only to be reached
+
+    @property
+    def text(self) -> str:
+        words = "more than" if self.more else "at least"
+        amount = f"{self.least:g} times {self.against}" if self.against else f"{self.least:,.0f} deliveries/s"
+        return f"{SCENARIOS[self.scenario].title} in flight: {words} {amount}"
+
+
+@dataclass(frozen=True)
+class IdleGoal:
+    """QMQ's resident memory per idle connection with one subscription."""
+
+    most_kb: float
+
+    @property
+    def text(self) -> str:
+        return f"idle connection with one subscription: at most {self.most_kb:g} KB"
+
+
+GOALS: tuple[RateGoal | IdleGoal, ...] = (
+    RateGoal("1000x1", 0.7, FLOOR),
+    RateGoal("1000x1", 1.0, "nats"),
+    RateGoal("100x10", 0.6, FLOOR),
+    RateGoal("100x10", 1.0, "nats", more=True),
+    # "80,000, or 0.35 of the floor, whichever is higher" is to reach both.
+    RateGoal("1x100", 80_000),
+    RateGoal("1x100", 0.35, FLOOR),
+    IdleGoal(10),
+)

@@ -1,0 +1,243 @@
+"""The systems that are measured, as data: how each is started, joined, subscribed to and published to.
+
+To add one, write how it starts and append a `System` to `SYSTEMS`. A `Conversation` is what a client says: a list of
+steps, each of them octets to send and the octets that tell that the server has done it.
+
+Nothing here measures, and nothing here listens beyond loopback. A system that is not installed says so and is left out;
+that is never an error.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench import floor, process, wire
+from bench.process import BenchError, Process
+
+ROOT = Path(__file__).resolve().parent.parent
+READY_SECONDS = 60.0
+
+Step = tuple[bytes, bytes]  # (send this, wait until the answer holds that)
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """What the generator says to one kind of server listening on `port`."""
+
+    subscriber: list[Step]
+    publisher: list[Step]
+    publish: bytes  # one message, as a whole frame
+
+
+@dataclass(frozen=True)
+class System:
+    """One server of the comparison."""
+
+    name: str
+    label: str
+    missing: Callable[[], str]  # why it cannot run here; empty if it can
+    start: Callable[[Path], Process]  # in that empty directory; returns when it accepts connections
+    talk: Callable[[int], Conversation]  # for that port
+    idle_connections: int = 8000  # how many the memory measurement opens at most
+
+
+def _listening(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _start_with_ready_file(command: list[str], work: Path, env: dict[str, str]) -> Process:
+    """Start one of ours: it chooses its port and writes it to a file."""
+    ready = work / "ready.json"
+    server = process.start([*command, str(ready)], work, env)
+    try:
+        server.wait_until(ready.exists, READY_SECONDS)
+        listen = json.loads(ready.read_text())["listen"]
+        server.port = next(each["port"] for each in listen if each["scheme"] == "http")
+    except BaseException:
+        server.stop()
+        raise
+    return server
+
+
+def _start_on_port(server: Process, port: int) -> Process:
+    """Wait for a server that was told its port."""
+    server.port = port
+    try:
+        server.wait_until(lambda: _listening(port), READY_SECONDS)
+    except BaseException:
+        server.stop()
+        raise
+    return server
+
+
+# ---- STOMP over WebSocket: QMQ, RabbitMQ -----------------------------------------------------------------------------
+
+
+def _stomp_talk(path: str, **login: str) -> Callable[[int], Conversation]:
+    connect = wire.stomp("CONNECT", {"accept-version": "1.2", "host": "/", "heart-beat": "0,0", **login})
+    subscribe = wire.stomp("SUBSCRIBE", {"id": "0", "destination": "/topic/bench", "receipt": "subscribed"})
+
+    def talk(port: int) -> Conversation:
+        joined: list[Step] = [
+            (wire.upgrade(path, port, "v12.stomp"), b"\r\n\r\n"),
+            (wire.client_frame(connect), b"CONNECTED\n"),
+        ]
+        return Conversation(
+            [*joined, (wire.client_frame(subscribe), b"receipt-id:subscribed")],
+            joined,
+            wire.client_frame(floor.PUBLISH_PAYLOAD),
+        )
+
+    return talk
+
+
+def _start_qmq(work: Path) -> Process:
+    # The name is part of each message id: a given one makes the frames as long on every machine, and as the floor's.
+    command = [
+        sys.executable,
+        "-m",
+        "qmq",
+        "serve",
+        "--name",
+        "node-a",
+        "--listen",
+        "http://127.0.0.1:0",
+        "--ready-file",
+    ]
+    path = os.pathsep.join(filter(None, [str(ROOT / "server"), os.environ.get("PYTHONPATH", "")]))
+    return _start_with_ready_file(command, work, {"PYTHONPATH": path})
+
+
+def _qmq_missing() -> str:
+    return "" if (ROOT / "server/qmq/__main__.py").exists() else "not installed"
+
+
+RABBITMQ_SCRIPT = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
+
+RABBITMQ_CONF = """\
+listeners.tcp.1 = 127.0.0.1:{amqp}
+stomp.listeners.tcp.1 = 127.0.0.1:{stomp}
+web_stomp.tcp.listener = 127.0.0.1:{port}
+log.console.level = warning
+log.file = false
+"""
+
+
+def _rabbitmq_missing() -> str:
+    # The script of the package's library directory: the one on the path insists on a system user.
+    return "" if RABBITMQ_SCRIPT.exists() and shutil.which("epmd") else "not installed"
+
+
+def _start_rabbitmq(work: Path) -> Process:
+    """A node of our own beside any that the machine may run: own name, own port mapper, own directories."""
+    port, amqp, stomp, epmd, dist = (process.free_port() for _ in range(5))
+    (work / "rabbitmq.conf").write_text(RABBITMQ_CONF.format(port=port, amqp=amqp, stomp=stomp))
+    (work / "plugins").write_text("[rabbitmq_web_stomp].\n")
+    env = {
+        "HOME": str(work),  # where the Erlang cookie is made
+        "ERL_EPMD_PORT": str(epmd),
+        "ERL_EPMD_ADDRESS": "127.0.0.1",
+        "RABBITMQ_NODENAME": f"qmqbench{os.getpid()}@localhost",
+        "RABBITMQ_DIST_PORT": str(dist),
+        "RABBITMQ_CONFIG_FILE": str(work / "rabbitmq.conf"),
+        "RABBITMQ_ENABLED_PLUGINS_FILE": str(work / "plugins"),
+        "RABBITMQ_MNESIA_BASE": str(work / "mnesia"),
+        "RABBITMQ_LOG_BASE": str(work / "log"),
+        "RABBITMQ_CONF_ENV_FILE": str(work / "none"),
+        # One scheduler, as everybody has one thread here; and no name or port of it on any other interface.
+        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 1:1 -kernel inet_dist_use_interface {127,0,0,1}",
+        # Makes the script exec the Erlang VM, so that the process we started is the one to weigh and to end.
+        "RUNNING_UNDER_SYSTEMD": "true",
+    }
+    mapper = process.start(["epmd", "-port", str(epmd), "-address", "127.0.0.1"], work, name="epmd")
+    try:
+        _start_on_port(mapper, epmd)
+        server = process.start([str(RABBITMQ_SCRIPT)], work, env)
+    except BaseException:
+        mapper.stop()
+        raise
+    server.helpers.append(mapper)
+    return _start_on_port(server, port)
+
+
+# ---- NATS ------------------------------------------------------------------------------------------------------------
+
+NATS_CONF = """\
+listen: "127.0.0.1:{tcp}"
+websocket {{ listen: "127.0.0.1:{port}", no_tls: true }}
+"""
+
+
+def _nats_missing() -> str:
+    return "" if _nats_binary() else "not installed"
+
+
+def _nats_binary() -> str | None:
+    return shutil.which("nats-server", path=os.environ.get("PATH", "") + os.pathsep + "/usr/sbin")
+
+
+def _start_nats(work: Path) -> Process:
+    binary = _nats_binary()
+    if binary is None:
+        raise BenchError("not installed")
+    port, tcp = process.free_port(), process.free_port()
+    (work / "nats.conf").write_text(NATS_CONF.format(port=port, tcp=tcp))
+    return _start_on_port(process.start([binary, "-c", "nats.conf"], work, {"GOMAXPROCS": "1"}), port)
+
+
+def _nats_talk(port: int) -> Conversation:
+    def frame(text: bytes) -> bytes:
+        return wire.client_frame(text, wire.BINARY)
+
+    connect = b'CONNECT {"verbose":false,"pedantic":false,"lang":"bench","version":"0","protocol":1}\r\nPING\r\n'
+    joined: list[Step] = [(wire.upgrade("/", port), b"\r\n\r\n"), (frame(connect), b"PONG\r\n")]
+    return Conversation(
+        [*joined, (frame(b"SUB bench 1\r\nPING\r\n"), b"PONG\r\n")],
+        joined,
+        frame(b"PUB bench %d\r\n%s\r\n" % (wire.BODY_OCTETS, wire.BODY)),
+    )
+
+
+# ---- the floor -------------------------------------------------------------------------------------------------------
+
+
+def _start_floor(work: Path) -> Process:
+    return _start_with_ready_file([sys.executable, "-m", "bench.floor"], work, {"PYTHONPATH": str(ROOT)})
+
+
+def _floor_talk(port: int) -> Conversation:
+    joined: list[Step] = [(wire.upgrade("/", port), b"\r\n\r\n")]
+    subscriber = [*joined, (floor.SUBSCRIBE, floor.READY)]
+    return Conversation(subscriber, joined, wire.client_frame(floor.PUBLISH_PAYLOAD))
+
+
+def _never_missing() -> str:
+    return ""
+
+
+SYSTEMS = {
+    system.name: system
+    for system in (
+        System("floor", "floor (bare asyncio)", _never_missing, _start_floor, _floor_talk),
+        System("qmq", "QMQ", _qmq_missing, _start_qmq, _stomp_talk("/stomp")),
+        System("nats", "NATS WebSocket", _nats_missing, _start_nats, _nats_talk),
+        # It needs minutes for 8,000 connections on one scheduler, and the figure per connection does not change.
+        System(
+            "rabbitmq",
+            "RabbitMQ web-stomp",
+            _rabbitmq_missing,
+            _start_rabbitmq,
+            _stomp_talk("/ws", login="guest", passcode="guest"),
+            idle_connections=1000,
+        ),
+    )
+}

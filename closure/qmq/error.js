@@ -1,0 +1,85 @@
+/**
+ * @fileoverview What went wrong, in a form a program can act on: a code of the
+ * table that server and browser share, a sentence for people, what the server
+ * added to it, and whether trying again is of use.
+ *
+ *     client.onerror = (e) => e.retry ? showWaiting() : showFailure(e.message);
+ *
+ * It is made and handed out, never thrown across the network code: trouble is
+ * an event or a rejected promise. Only misuse (a header that no frame can
+ * carry) is thrown at the caller.
+ */
+
+goog.module('qmq.Error');
+
+const Frame = goog.requireType('qmq.stomp.Frame');
+const errorcode = goog.require('qmq.errorcode');
+
+/**
+ * WebSocket close numbers that tell nothing: closed without fault, closed
+ * without a number, broken off.
+ * @const {!Set<number>}
+ */
+const SILENT = new Set([1000, 1005, 1006]);
+
+/** @const {!TextDecoder} */
+const UTF8 = new TextDecoder();
+
+class QmqError extends Error {
+  /**
+   * @param {string} code One of qmq.errorcode, or what a newer server sent.
+   * @param {string=} detail What this one case adds; may be empty.
+   * @param {?string=} message In place of the table's sentence.
+   * @param {?boolean=} retry In place of the table's advice.
+   */
+  constructor(code, detail = '', message = null, retry = null) {
+    const row = errorcode.TABLE.get(code);
+    super(message || (row ? row.text : code));
+    /** @override */
+    this.name = 'qmq.Error';
+    /** @export @const {string} */
+    this.code = code;
+    /** @export @const {string} */
+    this.detail = detail;
+    /** @export @const {boolean} */
+    this.retry = retry !== null ? retry : !!row && row.retry;
+  }
+
+  /**
+   * An ERROR frame. Brokers other than ours send no code: to them every ERROR
+   * is an internal one.
+   * @param {!Frame} frame
+   * @return {!QmqError}
+   */
+  static fromFrame(frame) {
+    const headers = frame.headers;
+    const retry = headers.get('retry');
+    return new QmqError(
+        headers.get('code') || 'internal-error', UTF8.decode(frame.body),
+        headers.get('message') || null,
+        retry === undefined ? null : retry === 'true');
+  }
+
+  /**
+   * A connection that ended without an ERROR frame. Our server gives the code
+   * as the reason; for other reasons the first code of that number stands, and
+   * the reason is the detail.
+   * @param {number} close The WebSocket close number.
+   * @param {string} reason
+   * @param {boolean} wasOpen Whether the server had been reached at all.
+   * @return {!QmqError}
+   */
+  static fromClose(close, reason, wasOpen) {
+    const named = errorcode.TABLE.get(reason);
+    if (named && named.close === close) return new QmqError(reason);
+    for (const code of errorcode.TABLE.keys()) {
+      const number = errorcode.TABLE.get(code).close;
+      if (number === close && !SILENT.has(close)) {
+        return new QmqError(code, reason);
+      }
+    }
+    return new QmqError(wasOpen ? 'connection-lost' : 'connect-failed', reason);
+  }
+}
+
+exports = QmqError;

@@ -1,0 +1,49 @@
+/**
+ * @fileoverview The error codes that server and browser share. Made by
+ * js/build.mjs from server/qmq/errors.json; change that file, not this one.
+ */
+
+goog.module('qmq.errorcode');
+
+/**
+ * close: the WebSocket close number. retry: whether to try again is of use.
+ * text: a sentence for people.
+ * @const {!Map<string, {close: number, retry: boolean, text: string}>}
+ */
+const TABLE = new Map([
+  ['bad-frame', {close: 1007, retry: false, text: 'The bytes received are no STOMP frame'}],
+  ['bad-escape', {close: 1007, retry: false, text: 'A header holds an escape that this STOMP version does not define'}],
+  ['bad-utf8', {close: 1007, retry: false, text: 'The text received is not valid UTF-8'}],
+  ['frame-too-large', {close: 1009, retry: false, text: 'The frame is larger than this server accepts'}],
+  ['headers-too-large', {close: 1009, retry: false, text: 'The headers are more or longer than this server accepts'}],
+  ['bad-websocket', {close: 1002, retry: false, text: 'The bytes received break the WebSocket protocol'}],
+  ['unknown-command', {close: 4500, retry: false, text: 'The command is not one that a client may send'}],
+  ['not-now', {close: 4501, retry: false, text: 'The command is not allowed in this state of the conversation'}],
+  ['missing-header', {close: 4502, retry: false, text: 'The frame lacks a header that its command needs'}],
+  ['bad-header', {close: 4503, retry: false, text: 'A header has a value that is not allowed'}],
+  ['bad-version', {close: 4504, retry: false, text: 'Client and server have no protocol version in common'}],
+  ['bad-destination', {close: 4505, retry: false, text: 'The destination is not one that this server knows'}],
+  ['bad-pattern', {close: 4506, retry: false, text: 'The destination is no valid name or pattern'}],
+  ['duplicate-id', {close: 4507, retry: false, text: 'The subscription id is already in use on this connection'}],
+  ['unknown-id', {close: 4508, retry: false, text: 'The connection has no subscription of this id'}],
+  ['too-many-subscriptions', {close: 4509, retry: false, text: 'The connection has as many subscriptions as this server allows'}],
+  ['unexpected-body', {close: 4510, retry: false, text: 'Only SEND may carry a body'}],
+  ['bad-origin', {close: 4511, retry: false, text: 'Pages of this origin may not connect'}],
+  ['not-upgrade', {close: 4512, retry: false, text: 'This address speaks WebSocket only'}],
+  ['bad-upgrade', {close: 4513, retry: false, text: 'The WebSocket handshake is wrong'}],
+  ['not-found', {close: 4514, retry: false, text: 'There is nothing at this address'}],
+  ['bad-method', {close: 4515, retry: false, text: 'This address does not answer that method'}],
+  ['bad-request', {close: 4516, retry: false, text: 'The request is not valid HTTP'}],
+  ['slow-consumer', {close: 4000, retry: true, text: 'The subscription passed its bound because its messages were not read'}],
+  ['outbox-full', {close: 4001, retry: true, text: 'The replies owed to this connection passed its bound because they were not read'}],
+  ['heartbeat-lost', {close: 4002, retry: true, text: 'Nothing was heard from the client for too long'}],
+  ['connect-timeout', {close: 4003, retry: true, text: 'The client did not log in in time'}],
+  ['shutting-down', {close: 1012, retry: true, text: 'The server is shutting down'}],
+  ['too-many-connections', {close: 1013, retry: true, text: 'The server has as many connections as it allows'}],
+  ['internal-error', {close: 1011, retry: true, text: 'The server failed; the cause is in its log'}],
+  ['connect-failed', {close: 1006, retry: true, text: 'The server could not be reached'}],
+  ['connection-lost', {close: 1006, retry: true, text: 'The connection ended without a word'}],
+  ['closed', {close: 1000, retry: false, text: 'The client was closed'}],
+]);
+
+exports = {TABLE};

@@ -1,0 +1,132 @@
+/**
+ * @fileoverview What a page may ask for, and what it is granted: records, each
+ * field with its default. There is no code here and there never will be.
+ */
+
+goog.module('qmq.options');
+
+const QmqError = goog.requireType('qmq.Error');
+const State = goog.requireType('qmq.State');
+const TransportKind = goog.requireType('qmq.net.TransportKind');
+
+/**
+ * The options of qmq.Client.
+ * @record
+ */
+class ClientOptions {
+  constructor() {
+    /**
+     * Fetches a token, each time the client logs in. It goes out as the
+     * passcode of the login `token`; login and passcode below are then unused.
+     * @export {(function(): (string|!Promise<string>))|undefined}
+     */
+    this.token;
+    /** @export {string|undefined} */
+    this.login;
+    /** @export {string|undefined} */
+    this.passcode;
+    /**
+     * More headers for CONNECT; they never replace the client's own.
+     * @export {!Object<string, string>|undefined}
+     */
+    this.headers;
+    /** @export {(function(!State): void)|undefined} */
+    this.onstate;
+    /** @export {(function(!QmqError): void)|undefined} */
+    this.onerror;
+    /**
+     * How many frames wait at most for a connection. Default 1000.
+     * @export {number|undefined}
+     */
+    this.maxQueued;
+    /**
+     * How many bytes these frames have at most. Default 1 MiB.
+     * @export {number|undefined}
+     */
+    this.maxQueuedBytes;
+    /**
+     * The transports to choose from: the first that works here is taken.
+     * Default: WebSocket. Tests put a qmq.testing.FakeTransport here.
+     * @export {!Array<!TransportKind>|undefined}
+     */
+    this.transports;
+  }
+}
+
+/**
+ * The options of Client.subscribe. The server lowers bounds that are over its
+ * own and says in Granted what it gave.
+ * @record
+ */
+class SubscribeOptions {
+  constructor() {
+    /**
+     * How many messages may wait for this page at the server.
+     * @export {number|undefined}
+     */
+    this.maxMessages;
+    /** @export {number|undefined} */
+    this.maxBytes;
+    /**
+     * What happens beyond: disconnect (the default), drop-oldest, drop-newest
+     * or conflate.
+     * @export {string|undefined}
+     */
+    this.overflow;
+    /**
+     * Which header or JSON field says what a newer message replaces.
+     * @export {string|undefined}
+     */
+    this.conflateKey;
+    /** @export {!Object<string, string>|undefined} */
+    this.headers;
+  }
+}
+
+/**
+ * The options of Client.publish.
+ * @record
+ */
+class PublishOptions {
+  constructor() {
+    /** @export {!Object<string, string>|undefined} */
+    this.headers;
+    /**
+     * Default: text/plain for a string, none for bytes, application/json for
+     * anything else.
+     * @export {string|undefined}
+     */
+    this.contentType;
+    /**
+     * False asks for no receipt: the promise then resolves as soon as the
+     * message was handed on or queued, and a loss is never heard of.
+     * @export {boolean|undefined}
+     */
+    this.receipt;
+  }
+}
+
+/**
+ * What the server granted to a subscription, as far as it said.
+ * @record
+ */
+class Granted {
+  constructor() {
+    /** @export {number|undefined} */
+    this.maxMessages;
+    /** @export {number|undefined} */
+    this.maxBytes;
+    /**
+     * The position in the stream at which the subscription began.
+     * @export {string|undefined}
+     */
+    this.cursor;
+    /**
+     * Whether everything since the cursor that was asked for was still there.
+     * @export {boolean|undefined}
+     */
+    this.recovered;
+  }
+}
+
+exports = {ClientOptions, Granted, PublishOptions, SubscribeOptions};

@@ -1,0 +1,105 @@
+/**
+ * @fileoverview The frames that a client sends, encoded, with every header that
+ * the server needs in its place. Headers of the page come last and never
+ * replace one of the client's. It decides nothing: ids and receipts are given.
+ */
+
+goog.module('qmq.stomp.frames');
+
+const codec = goog.require('qmq.stomp.codec');
+const {Payload} = goog.requireType('qmq.body');
+const {SubscribeOptions} = goog.requireType('qmq.options');
+
+/**
+ * @param {!Map<string, string>} headers
+ * @param {!Object<string, string>|undefined} more
+ * @return {!Map<string, string>} The first, filled up from the second.
+ */
+function fillUp(headers, more) {
+  for (const name of Object.keys(more || {})) {
+    if (!headers.has(name)) headers.set(name, String(more[name]));
+  }
+  return headers;
+}
+
+/**
+ * @param {string} host
+ * @param {!Map<string, string>} login
+ * @param {!Object<string, string>|undefined} more
+ * @return {string|!Uint8Array}
+ */
+function connect(host, login, more) {
+  const headers = new Map([
+    ['accept-version', '1.2'], ['host', host], ['heart-beat', '0,0'], ...login,
+  ]);
+  return codec.encode('CONNECT', fillUp(headers, more));
+}
+
+/**
+ * @param {string} destination
+ * @param {!Payload} payload
+ * @param {?string} receipt
+ * @param {!Object<string, string>|undefined} more A content-type here stands
+ *     against the one that was derived from the body.
+ * @return {string|!Uint8Array}
+ */
+function send(destination, payload, receipt, more) {
+  const headers = new Map([
+    ['destination', destination],
+    ['content-length', String(codec.byteLength(payload.data))],
+  ]);
+  if (receipt !== null) headers.set('receipt', receipt);
+  fillUp(headers, more);
+  if (payload.type && !headers.has('content-type')) {
+    headers.set('content-type', payload.type);
+  }
+  return codec.encode('SEND', headers, payload.data);
+}
+
+/**
+ * @param {string} id
+ * @param {string} destination
+ * @param {string} receipt
+ * @param {!SubscribeOptions} options
+ * @return {string|!Uint8Array}
+ */
+function subscribe(id, destination, receipt, options) {
+  const headers = new Map(
+      [['id', id], ['destination', destination], ['receipt', receipt]]);
+  const own = headers.size;
+  for (const [name, value] of bounds(options)) {
+    if (value !== undefined) headers.set(name, String(value));
+  }
+  // Only who asks for something of QMQ's is told what it was granted.
+  if (headers.size === own) headers.set('from', 'latest');
+  return codec.encode('SUBSCRIBE', fillUp(headers, options.headers));
+}
+
+/**
+ * @param {!SubscribeOptions} options
+ * @return {!Array<!Array<string|number|undefined>>}
+ */
+function bounds(options) {
+  return [
+    ['max-messages', options.maxMessages],
+    ['max-bytes', options.maxBytes],
+    ['overflow', options.overflow],
+    ['conflate-key', options.conflateKey],
+  ];
+}
+
+/**
+ * @param {string} id
+ * @param {string} receipt
+ * @return {string|!Uint8Array}
+ */
+function unsubscribe(id, receipt) {
+  return codec.encode('UNSUBSCRIBE', new Map([['id', id], ['receipt', receipt]]));
+}
+
+/** @return {string|!Uint8Array} */
+function disconnect() {
+  return codec.encode('DISCONNECT', new Map());
+}
+
+exports = {connect, disconnect, send, subscribe, unsubscribe};

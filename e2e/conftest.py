@@ -1,0 +1,103 @@
+"""A real node in a process of its own, and real Chromium pages that talk to it."""
+
+import shutil
+
+import pytest
+from running import Gateway
+from selenium import webdriver
+
+FLAGS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--no-first-run",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--window-size=1280,800",
+)
+
+
+@pytest.fixture
+def gateway(tmp_path):
+    """A node with the demo, stopped properly at the end; what it logs as a warning fails the test."""
+    running = Gateway(tmp_path, "--demo", "--drain", "0.5", "--limits-linger-seconds", "1")
+    yield running
+    if running.process.poll() is None:
+        assert running.stop() == 0
+    assert not [line for line in running.lines() if " WARNING " in line or " ERROR " in line or "Traceback" in line]
+    running.log.close()
+
+
+@pytest.fixture(scope="session")
+def chrome():
+    """One browser for all tests."""
+    options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which("chromium")
+    for flag in FLAGS:
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(shutil.which("chromedriver")))
+    driver.set_script_timeout(30)
+    yield driver
+    driver.quit()
+
+
+class Page:
+    """One tab."""
+
+    def __init__(self, chrome, url):
+        self.chrome = chrome
+        chrome.switch_to.new_window("tab")
+        self.handle = chrome.current_window_handle
+        chrome.get(url)
+
+    def __enter__(self):
+        self.chrome.switch_to.window(self.handle)
+        return self.chrome
+
+    def __exit__(self, *error):
+        pass
+
+    def run(self, script, *arguments):
+        """Runs a script in the page; what it returns, a promise included, is the result."""
+        with self as chrome:
+            return chrome.execute_script(script, *arguments)
+
+    def text(self, selector):
+        return self.run("return document.querySelector(arguments[0]).textContent", selector)
+
+    def state(self):
+        return self.run("return document.querySelector('#state').dataset.state")
+
+    def console(self):
+        """What the page wrote to its console as an error."""
+        with self as chrome:
+            return [entry["message"] for entry in chrome.get_log("browser") if entry["level"] == "SEVERE"]
+
+    def close(self):
+        with self as chrome:
+            chrome.close()
+
+
+@pytest.fixture
+def pages(chrome, gateway):
+    """Opens tabs: `page = pages("/demo/chat.html")`. All are closed at the end.
+
+    Tabs of another host name have a process of their own, so that one may hang alone.
+    """
+    home = chrome.window_handles[0]
+    opened = []
+
+    def open_page(path, host="127.0.0.1"):
+        page = Page(chrome, gateway.url.replace("127.0.0.1", host) + path)
+        opened.append(page)
+        return page
+
+    yield open_page
+    for page in opened:
+        if page.handle in chrome.window_handles:
+            page.close()
+    chrome.switch_to.window(home)

@@ -1,0 +1,163 @@
+/**
+ * @fileoverview Builds the browser client: writes the table of error codes from
+ * the server's, compiles closure/qmq, and wraps the result for script tags (and
+ * require) and as a module.
+ *
+ *     node js/build.mjs           writes the files
+ *     node js/build.mjs --check   writes nothing; exit 1 if any file differs
+ *
+ * The same sources give the same bytes on every machine: nothing here reads a
+ * clock or writes a path. A warning of the compiler is an error.
+ */
+
+import {execFile} from 'node:child_process';
+import {readFile, writeFile} from 'node:fs/promises';
+import {createRequire} from 'node:module';
+import {dirname, join} from 'node:path';
+import {fileURLToPath} from 'node:url';
+import {promisify} from 'node:util';
+
+const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
+const ERRORS = 'server/qmq/errors.json';
+const TABLE = 'closure/qmq/errorcode.js';
+
+// The native compiler's own package says where it lies; it needs no Java.
+const COMPILER = createRequire(import.meta.url).resolve(
+    'google-closure-compiler/cli.js');
+
+/** What is built: the entry, and what it puts into qmqExports. */
+const BUNDLES = [
+  {
+    entry: 'js/entry.js',
+    namespace: 'qmq.entry',
+    dist: 'js/dist/qmq',
+    global: 'root.qmq',
+    names: ['connect', 'Client', 'Error', 'WebSocketTransport'],
+  },
+  {
+    entry: 'js/entry_testing.js',
+    namespace: 'qmq.testing.entry',
+    dist: 'js/dist/qmq-testing',
+    global: '(root.qmq = root.qmq || {}).testing',
+    names: ['FakeTransport'],
+  },
+];
+
+const LICENCE = '/* QMQ, the Quick Message Queue. Licence: Apache-2.0. */\n';
+
+/** The table of error codes as a Closure module. */
+function errorTable(errors) {
+  const row = ([code, {close, retry, text}]) =>
+      `  [${quote(code)}, {close: ${close}, retry: ${retry}, text: ${quote(text)}}],`;
+  return `/**
+ * @fileoverview The error codes that server and browser share. Made by
+ * js/build.mjs from ${ERRORS}; change that file, not this one.
+ */
+
+goog.module('qmq.errorcode');
+
+/**
+ * close: the WebSocket close number. retry: whether to try again is of use.
+ * text: a sentence for people.
+ * @const {!Map<string, {close: number, retry: boolean, text: string}>}
+ */
+const TABLE = new Map([
+${Object.entries(errors).map(row).join('\n')}
+]);
+
+exports = {TABLE};
+`;
+}
+
+/** A JavaScript string in single quotes. */
+function quote(text) {
+  const inner = JSON.stringify(text).slice(1, -1);
+  return `'${inner.replace(/\\"/g, '"').replace(/'/g, '\\\'')}'`;
+}
+
+/** Strictest: every warning is an error, lint included. */
+function flags({entry, namespace}) {
+  return [
+    '--compilation_level=ADVANCED',
+    '--dependency_mode=PRUNE',
+    `--entry_point=goog:${namespace}`,
+    '--js=node_modules/google-closure-library/closure/goog/base.js',
+    '--js=closure/qmq/**.js',
+    '--js=!closure/qmq/**_test.js',
+    '--js=!closure/qmq/closure/**.js',
+    `--js=${entry}`,
+    '--externs=js/externs.js',
+    '--language_out=ECMASCRIPT_2018',
+    // Every browser that has WebSocket messages as ArrayBuffer has these too.
+    '--rewrite_polyfills=false',
+    '--warning_level=VERBOSE',
+    '--jscomp_error=*',
+    '--hide_warnings_for=google-closure-library',
+    '--define=goog.DEBUG=false',
+    '--assume_function_wrapper',
+    '--generate_exports',
+    '--export_local_property_definitions',
+    '--emit_use_strict=false',
+  ];
+}
+
+/** What an entry compiles to, without a wrapper. */
+async function compile(bundle) {
+  const {stdout} = await promisify(execFile)(
+      process.execPath, [COMPILER, '--platform=native', ...flags(bundle)],
+      {cwd: ROOT, maxBuffer: 1 << 24});
+  // The one licence comment is base.js's, of which nothing is left in it.
+  return stdout.replace(/^\/\*[^]*?\*\/\s*/, '').trim();
+}
+
+/** For a script tag, which sets a global, and for require. */
+function asScript(code, {global}) {
+  return `${LICENCE}(function(root){"use strict";var qmqExports={};
+(function(){${code}}).call(root);
+if(typeof module==="object"&&module.exports)module.exports=qmqExports;else ${global}=qmqExports;
+})(typeof self!=="undefined"?self:globalThis);
+`;
+}
+
+/** For import. Names are set apart: one of them is Error. */
+function asModule(code, {names}) {
+  const exported = names.map((name) => `qmq$${name} as ${name}`).join(',');
+  const picked = names.map((name) => `qmq$${name}=qmqExports.${name}`).join(',');
+  return `${LICENCE}const qmqExports={};
+(function(){${code}}).call(globalThis);
+const ${picked};
+export {${exported}};
+`;
+}
+
+/** Writes a file, or compares it; answers whether it was the same. */
+async function settle(path, text, isCheck) {
+  const there = await readFile(join(ROOT, path), 'utf8').catch(() => null);
+  if (there === text) return true;
+  if (isCheck) console.error(`${path} is not what its sources make: npm run build`);
+  else await writeFile(join(ROOT, path), text);
+  return false;
+}
+
+async function main(isCheck) {
+  const errors = JSON.parse(await readFile(join(ROOT, ERRORS), 'utf8'));
+  // The compiler reads the table, so a stale one ends a check here.
+  if (!await settle(TABLE, errorTable(errors), isCheck) && isCheck) return 1;
+  let isSame = true;
+  for (const bundle of BUNDLES) {
+    const code = await compile(bundle);
+    const script = await settle(`${bundle.dist}.js`, asScript(code, bundle), isCheck);
+    const module = await settle(`${bundle.dist}.mjs`, asModule(code, bundle), isCheck);
+    isSame = isSame && script && module;
+  }
+  return isCheck && !isSame ? 1 : 0;
+}
+
+main(process.argv.includes('--check')).then(
+    (code) => {
+      process.exitCode = code;
+    },
+    (error) => {
+      console.error(error.stderr || error);
+      process.exitCode = 1;
+    });

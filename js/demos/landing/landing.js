@@ -1,0 +1,179 @@
+/**
+ * @fileoverview The landing page: prices as they move, whether the demos are
+ * on, and buttons that copy the examples.
+ *
+ * It never asks for an address that may not be there, because browsers log
+ * that as an error: the demos are on if their prices come. It holds one
+ * connection, and none to a gateway without demos.
+ */
+
+const PRICES = '/topic/demo.prices.*';
+/** How long prices may take; they are published four times a second. */
+const PATIENCE_MS = 2000;
+/** How many prices a line shows. */
+const POINTS = 40;
+/** Where the commands connect if they are not told. */
+const USUAL_HOST = '127.0.0.1:8000';
+
+/** With reduced motion, one picture in this time. */
+const CALM_MS = 2000;
+
+const calm = matchMedia('(prefers-reduced-motion: reduce)');
+const byId = (id) => document.getElementById(id);
+
+/** The line and the number of one symbol. */
+class Row {
+  constructor(element) {
+    this.line_ = element.querySelector('polyline');
+    this.price_ = element.querySelector('.price');
+    this.prices_ = [];
+  }
+
+  add(price) {
+    this.prices_.push(price);
+    if (this.prices_.length > POINTS) this.prices_.shift();
+  }
+
+  draw() {
+    if (!this.prices_.length) return;
+    const low = Math.min(...this.prices_);
+    const height = Math.max(...this.prices_) - low || 1;
+    const first = POINTS - this.prices_.length;
+    const point = (price, i) => {
+      const x = (first + i) / (POINTS - 1) * 100;
+      return `${x.toFixed(1)},${(22 - (price - low) / height * 20).toFixed(1)}`;
+    };
+    this.line_.setAttribute('points', this.prices_.map(point).join(' '));
+    this.price_.textContent = this.prices_[this.prices_.length - 1].toFixed(2);
+  }
+}
+
+/** The card of live prices; it also finds out whether there are any. */
+class Live {
+  constructor() {
+    this.light_ = byId('state');
+    this.rows_ = new Map();
+    for (const element of document.querySelectorAll('#prices [data-symbol]')) {
+      this.rows_.set(element.dataset.symbol, new Row(element));
+    }
+    this.timer_ = 0;
+    this.frame_ = 0;
+    this.client_ = null;
+  }
+
+  start() {
+    if (typeof qmq === 'undefined') {
+      this.fail_('The client /qmq.js did not load.');
+      return;
+    }
+    this.client_ = qmq.connect('/stomp', {});
+    this.client_.on('error', (error) => {
+      const detail = error.detail ? ` (${error.detail})` : '';
+      this.fail_(`${error.message}${detail}. Reload the page to try again.`);
+    });
+    this.client_.on('state', (state) => {
+      if (state === 'closed') this.stop_();
+    });
+    const options = {overflow: 'conflate', conflateKey: 'symbol'};
+    const prices =
+        this.client_.subscribe(PRICES, (m) => this.receive_(m), options);
+    prices.ready.then(
+        () => {
+          this.light_.textContent = 'Connected';
+          this.light_.dataset.state = 'open';
+          this.timer_ = setTimeout(() => this.turnOff_(), PATIENCE_MS);
+        },
+        () => {});  // The error event says it.
+  }
+
+  receive_(message) {
+    let quote;
+    try {
+      quote = message.json();
+    } catch (error) {
+      return;  // No price: anybody may publish to the topic.
+    }
+    const row = quote && this.rows_.get(quote.symbol);
+    if (!row || !Number.isFinite(quote.price) || quote.price <= 0) return;
+    row.add(quote.price);
+    clearTimeout(this.timer_);
+    document.documentElement.dataset.demo = 'on';
+    if (this.frame_) return;
+    const pace = calm.matches ? CALM_MS : 0;
+    this.frame_ = setTimeout(
+        () => requestAnimationFrame(() => this.draw_()), pace);
+  }
+
+  draw_() {
+    this.frame_ = 0;
+    for (const row of this.rows_.values()) row.draw();
+  }
+
+  turnOff_() {
+    document.documentElement.dataset.demo = 'off';
+    byId('prices').hidden = true;
+    byId('off').hidden = false;
+    for (const link of document.querySelectorAll('a.demo')) {
+      if (link.closest('.cards')) {
+        link.removeAttribute('href');
+        link.setAttribute('aria-disabled', 'true');
+        link.textContent = 'Off on this gateway';
+      } else {
+        link.hidden = true;
+      }
+    }
+    this.client_.dispose();
+    this.light_.textContent = 'Demos are off';
+    this.light_.dataset.state = 'off';
+  }
+
+  fail_(text) {
+    byId('reason').textContent = text;
+    byId('reason').hidden = false;
+    this.stop_();
+  }
+
+  stop_() {
+    clearTimeout(this.timer_);
+    this.light_.textContent = 'Not connected';
+    this.light_.dataset.state = 'closed';
+  }
+}
+
+/** The examples name this gateway, wherever it listens. */
+function nameThisGateway() {
+  for (const place of document.querySelectorAll('.origin')) {
+    place.textContent = location.origin;
+  }
+  if (location.host === USUAL_HOST) return;
+  const scheme = location.protocol === 'https:' ? 'wss:' : 'ws:';
+  for (const place of document.querySelectorAll('.url')) {
+    place.textContent = ` --url ${scheme}//${location.host}/stomp`;
+  }
+}
+
+/** Copying needs https or this very machine; elsewhere there is no button. */
+function offerCopies() {
+  if (!navigator.clipboard) return;
+  for (const button of document.querySelectorAll('[data-copy]')) {
+    const source = byId(button.dataset.copy);
+    button.hidden = false;
+    button.addEventListener('click', async () => {
+      let said = 'Copied';
+      try {
+        await navigator.clipboard.writeText(`${source.textContent.trim()}\n`);
+      } catch (error) {
+        getSelection().selectAllChildren(source);
+        said = 'Selected';
+      }
+      button.textContent = said;
+      setTimeout(() => {
+        button.textContent = 'Copy';
+      }, 2000);
+    });
+  }
+}
+
+nameThisGateway();
+offerCopies();
+new Live().start();

@@ -1,0 +1,7 @@
+/**
+ * @fileoverview The one name that the compiled client finds around it.
+ * @externs
+ */
+
+/** @const {!Object<string, *>} */
+var qmqExports;

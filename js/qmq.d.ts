@@ -1,0 +1,198 @@
+/**
+ * The browser client of QMQ, the Quick Message Queue.
+ *
+ *     import {connect} from 'qmq';
+ *     const client = connect('/stomp', {token: () => fetchToken()});
+ *     const sub = client.subscribe('/topic/prices.*', (m) => show(m.json()));
+ *     await client.publish('/topic/chat', {text: 'hi'});
+ *
+ * With a script tag the same names are in the global `qmq`.
+ */
+
+export as namespace qmq;
+
+/** A client begins as connecting; closed is final. */
+export type State = 'connecting' | 'open' | 'closed';
+
+/** What the server does when more waits for a page than was granted. */
+export type Overflow = 'disconnect' | 'drop-oldest' | 'drop-newest' | 'conflate';
+
+/** Header names and values, as text. */
+export interface Headers {
+  [name: string]: string;
+}
+
+export interface ClientOptions {
+  /**
+   * Fetches a token, each time the client logs in. It goes out as the passcode
+   * of the login `token`; `login` and `passcode` are then unused.
+   */
+  token?: () => string | Promise<string>;
+  login?: string;
+  passcode?: string;
+  /** More headers for CONNECT; they never replace the client's own. */
+  headers?: Headers;
+  onstate?: (state: State) => void;
+  onerror?: (error: QmqError) => void;
+  /** How many frames wait at most for a connection. Default 1000. */
+  maxQueued?: number;
+  /** How many bytes these frames have at most. Default 1 MiB. */
+  maxQueuedBytes?: number;
+  /**
+   * The transports to choose from: the first that works here is taken.
+   * Default: WebSocket.
+   */
+  transports?: TransportKind[];
+}
+
+export interface SubscribeOptions {
+  /** How many messages may wait for this page at the server. */
+  maxMessages?: number;
+  /** How many bytes they may have. */
+  maxBytes?: number;
+  /** What happens beyond these bounds. Default: disconnect. */
+  overflow?: Overflow;
+  /** Which header or JSON field says what a newer message replaces. */
+  conflateKey?: string;
+  /** More headers for SUBSCRIBE; they never replace the client's own. */
+  headers?: Headers;
+}
+
+export interface PublishOptions {
+  /** More headers for SEND; they never replace the client's own. */
+  headers?: Headers;
+  /**
+   * Default: text/plain for a string, none for bytes, application/json for
+   * anything else.
+   */
+  contentType?: string;
+  /**
+   * False asks for no receipt: the promise then resolves as soon as the message
+   * was handed on or queued, and a loss is never heard of. Default: true.
+   */
+  receipt?: boolean;
+}
+
+/** What the server granted to a subscription, as far as it said. */
+export interface Granted {
+  maxMessages?: number;
+  maxBytes?: number;
+  /** The position in the stream at which the subscription began. */
+  cursor?: string;
+  /** Whether everything since the cursor that was asked for was still there. */
+  recovered?: boolean;
+}
+
+/** One message. The body is decoded when it is asked for. */
+export interface Message {
+  readonly destination: string;
+  /** The server's name for it (message-id). */
+  readonly id: string;
+  readonly headers: Headers;
+  /** The body itself, not a copy. */
+  bytes(): Uint8Array;
+  /** The body as UTF-8; what is none becomes U+FFFD. */
+  text(): string;
+  /** The body as JSON; throws a SyntaxError if it is none. */
+  json(): any;
+}
+
+export interface Subscription {
+  readonly destination: string;
+  /** Resolves with what was granted; rejects if it never came to be. */
+  readonly ready: Promise<Granted>;
+  /**
+   * No message is delivered from the moment of the call. Resolves on the
+   * server's receipt.
+   */
+  unsubscribe(): Promise<void>;
+}
+
+/**
+ * The client. Subscribing and publishing need not wait for the connection.
+ *
+ * When it ends there is, in this order: every promise that waits is rejected,
+ * one error event unless the page ended it, one state event, and `closed`.
+ */
+export class Client {
+  /**
+   * @param url http, https, ws or wss, or relative to the page. Throws a
+   *     TypeError if it is none.
+   */
+  constructor(url: string, options?: ClientOptions);
+
+  readonly state: State;
+  /** Resolves when the client is closed for good, with what ended it. */
+  readonly closed: Promise<QmqError>;
+  onstate: ((state: State) => void) | null;
+  onerror: ((error: QmqError) => void) | null;
+
+  /** Adds a listener; what it returns removes it. */
+  on(type: 'state', listener: (state: State) => void): () => void;
+  on(type: 'error', listener: (error: QmqError) => void): () => void;
+
+  /** Throws an Error with the code bad-header if a header cannot be sent. */
+  subscribe(
+      destination: string, onmessage: (message: Message) => void,
+      options?: SubscribeOptions): Subscription;
+
+  /**
+   * @param body Text, bytes, or anything that JSON knows.
+   * @returns Resolves when the server has it; rejects with an Error of ours, or
+   *     with a TypeError if the body is none.
+   */
+  publish(destination: string, body?: unknown, options?: PublishOptions): Promise<void>;
+
+  /**
+   * Ends the client. What waits is rejected with the code closed, the state
+   * event is fired once more, and nothing after it. May be called again.
+   */
+  dispose(): void;
+}
+
+/** The same as new Client(url, options). */
+export function connect(url: string, options?: ClientOptions): Client;
+
+/** What went wrong, in a form a program can act on. */
+declare class QmqError extends globalThis.Error {
+  constructor(code: string, detail?: string, message?: string | null, retry?: boolean | null);
+  /** One of the codes that server and browser share, such as `closed`. */
+  readonly code: string;
+  /** What this one case adds; may be empty. */
+  readonly detail: string;
+  /** Whether trying again is of use. */
+  readonly retry: boolean;
+}
+
+export {QmqError as Error};
+
+/** Who hears what happens on a transport. */
+export interface Listener {
+  onopen(): void;
+  /** Any part of the stream: several frames, or a piece of one. */
+  ondata(data: string | Uint8Array): void;
+  /** The WebSocket close number (1006 if there is none) and its reason. */
+  onclose(code: number, reason: string): void;
+}
+
+/** One way to reach a server, for one connection. */
+export interface Transport {
+  /** Starts. Trouble is told to the listener, later; nothing is thrown. */
+  open(): void;
+  /** Sends a whole frame. Only between onopen and onclose. */
+  send(data: string | Uint8Array): void;
+  /** Ends it; the listener hears nothing more. May be called again. */
+  close(): void;
+}
+
+/** What a client needs to know in order to choose a transport and make one. */
+export interface TransportKind {
+  readonly transportName: string;
+  /** Whether this browser can do it. */
+  enabled(): boolean;
+  /** The URL is absolute, http or https; the kind puts its own scheme in. */
+  create(url: string, listener: Listener): Transport;
+}
+
+/** STOMP over the browser's own WebSocket. */
+export const WebSocketTransport: TransportKind;

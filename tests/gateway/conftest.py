@@ -1,0 +1,49 @@
+"""Peers for the gateway's tests: opened on demand, closed at the end."""
+
+import pytest
+
+from tests.helpers import Peer, Witness, io_loop
+
+__all__ = ["dial", "io_loop", "join", "witness"]
+
+
+@pytest.fixture
+def dial():
+    """Opens TCP connections: `peer = await dial(node)`."""
+    peers = []
+
+    async def dial(node, receive_buffer=None):
+        peer = await Peer.open(node.listen[0]["port"], receive_buffer)
+        peers.append(peer)
+        return peer
+
+    yield dial
+    for peer in peers:
+        peer.close()
+
+
+@pytest.fixture
+def join(dial):
+    """Opens connections that are logged in: `peer = await join(node)`."""
+
+    async def join(node, receive_buffer=None, **headers):
+        peer = await dial(node, receive_buffer)
+        await peer.upgrade()
+        await peer.login(**headers)
+        return peer
+
+    return join
+
+
+@pytest.fixture
+def witness(join):
+    """A good client of a node: `seen = await witness(node)`, and later `await seen.well()`."""
+
+    async def witness(node):
+        peer = await join(node)
+        await peer.subscribe("/topic/witness")
+        seen = Witness(peer)
+        await seen.well()
+        return seen
+
+    return witness

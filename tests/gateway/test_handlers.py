@@ -1,0 +1,85 @@
+"""Origins and problem JSON: who may connect, and how a refusal looks."""
+
+import pytest
+
+from tests.helpers import plain, request
+
+SAFE = {
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+    "server": "qmq",
+}
+
+# name: (options, Origin, whether it may come in); HOST stands for the node's own address
+ORIGINS = {
+    "none": ({}, None, True),
+    "none where one is required": ({"require_origin": True}, None, False),
+    "own": ({}, "http://HOST", True),
+    "own where one is required": ({"require_origin": True}, "http://HOST", True),
+    "own, behind a proxy that does TLS": ({}, "https://HOST", True),
+    "foreign": ({}, "http://evil.example", False),
+    "foreign, with the own name before": ({}, "http://HOST.evil.example", False),
+    "foreign, with the own name as user": ({}, "http://HOST@evil.example", False),
+    "other port": ({}, "http://127.0.0.1:1", False),
+    "null, as of a sandboxed frame": ({}, "null", False),
+    "on the list": ({"allowed_origins": ("http://a.example", "http://b.example")}, "http://b.example", True),
+    "not on the list": ({"allowed_origins": ("http://a.example",)}, "http://b.example", False),
+    "part of one on the list": ({"allowed_origins": ("http://a.example",)}, "http://a.exam", False),
+    "own beside a list": ({"allowed_origins": ("http://a.example",)}, "http://HOST", True),
+    "all are allowed": ({"allowed_origins": ("*",)}, "http://b.example", True),
+    "all, but one is required": ({"allowed_origins": ("*",), "require_origin": True}, None, False),
+    "no URL": ({}, "]", False),
+    "an address that does not end": ({}, "http://[", False),
+    "octets that are no ASCII": ({}, "http://\xff\xfe", False),
+    "empty": ({}, "", False),
+}
+
+
+@pytest.mark.parametrize("name", ORIGINS)
+@pytest.mark.gen_test(timeout=20)
+async def test_origins(start_node, dial, name):
+    options, origin, welcome = ORIGINS[name]
+    node = await start_node(options)
+    peer = await dial(node)
+    host = f"127.0.0.1:{node.listen[0]['port']}"
+    answer = await peer.ask(request(Host=host, Origin=origin and origin.replace("HOST", host)))
+    if welcome:
+        assert answer.status == 101
+        await peer.login()
+    else:
+        assert answer.problem() == (403, "bad-origin")
+        assert answer.headers.items() >= SAFE.items()
+        assert answer.headers["cache-control"] == "no-store"
+    assert node.stats["errors_bad-origin"] == (not welcome)
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/stomp/", "/stomp/x", "/health", "//", "/%ff", "/qmq.css"])
+@pytest.mark.gen_test(timeout=20)
+async def test_what_is_not_there_is_a_problem(start_node, dial, path):
+    node = await start_node()
+    answer = await (await dial(node)).ask(plain(path))
+    assert answer.problem() == (404, "not-found")
+    assert answer.headers.items() >= SAFE.items()
+    assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+    assert node.stats["errors_not-found"] == 1
+
+
+@pytest.mark.parametrize("path", ["/", "/health/live", "/qmq.js", "/stomp", "/closure/qmq/client.js"])
+@pytest.mark.parametrize("method", ["POST", "DELETE", "NONSENSE"])
+@pytest.mark.gen_test(timeout=20)
+async def test_methods_that_nothing_answers_are_a_problem(start_node, dial, path, method):
+    node = await start_node()
+    answer = await (await dial(node)).ask(plain(path, method, Content_Length="0"))
+    assert answer.problem() == (405, "bad-method")
+    assert answer.headers.items() >= SAFE.items()
+    assert node.stats["errors_bad-method"] == 1
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_a_refusal_leaves_the_connection_usable(start_node, dial):
+    peer = await dial(await start_node())
+    assert (await peer.ask(plain("/nothing"))).status == 404
+    assert (await peer.ask(plain("/health/live"))).status == 200
+    await peer.upgrade()
+    await peer.login()

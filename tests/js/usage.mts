@@ -1,0 +1,59 @@
+// Every part of the public API as a page would use it. It is checked and never
+// run; a line marked as an error must be one.
+
+import {
+  Client, ClientOptions, connect, Error as QmqError, Message, Subscription, TransportKind, WebSocketTransport,
+} from 'qmq';
+import {FakeTransport} from 'qmq/testing';
+
+const options: ClientOptions = {
+  token: () => Promise.resolve('abc'),
+  headers: {k: 'v'},
+  maxQueued: 10,
+  onstate: (state) => state === 'open',
+  onerror: (error) => error.retry && error.code + error.detail + error.message,
+  transports: [WebSocketTransport],
+};
+const client: Client = connect('/stomp', options);
+new Client('wss://example.org/stomp');
+
+const stop: () => void = client.on('state', (state) => state.length);
+client.on('error', (error: QmqError) => error instanceof Error);
+client.onstate = null;
+stop();
+
+const sub: Subscription = client.subscribe('/topic/prices.*', (m: Message) => {
+  const all: [string, string, string, Uint8Array, any, string] =
+      [m.destination, m.id, m.headers['k'], m.bytes(), m.json(), m.text()];
+  all.reverse();
+}, {maxMessages: 100, maxBytes: 65536, overflow: 'conflate', conflateKey: 'symbol'});
+
+async function run(): Promise<void> {
+  const granted = await sub.ready;
+  const cursor: string | undefined = granted.cursor;
+  await client.publish('/topic/chat', {text: cursor, bound: granted.maxMessages});
+  await client.publish('/topic/chat', Uint8Array.of(1), {contentType: 'image/png', receipt: false});
+  await sub.unsubscribe();
+  client.dispose();
+  const end: QmqError = await client.closed;
+  if (end.code === 'closed') return;
+
+  const fake = new FakeTransport();
+  const kind: TransportKind = fake;
+  connect('/stomp', {transports: [kind]});
+  (await fake.accept()).headers.get('login');
+  fake.answer(fake.takeSent(), {cursor: 'c'});
+  fake.message('0', '/topic/a', 'hi');
+  fake.drop(4000, 'slow');
+}
+
+// @ts-expect-error no such policy
+client.subscribe('/topic/a', () => {}, {overflow: 'explode'});
+// @ts-expect-error no such event
+client.on('message', () => {});
+// @ts-expect-error the state is the client's own
+client.state = 'open';
+// @ts-expect-error a token is a function
+connect('/stomp', {token: 'abc'});
+
+export {run};
