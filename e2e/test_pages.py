@@ -78,6 +78,13 @@ def test_the_ticker_moves(pages):
     assert page.console() == []
 
 
+def test_the_landing_page_shows_prices_and_leads_to_the_demos(pages):
+    page = pages("/")
+    until(lambda: page.run("return document.documentElement.dataset.demo") == "on")
+    until(lambda: page.run("return document.querySelector('#prices .price').textContent") not in ("", "–"))
+    assert page.run("return [...document.querySelectorAll('.cards a.demo')].every((a) => a.href.includes('/demo/'))")
+
+
 @pytest.mark.parametrize("path", ["/", "/demo/", "/demo/chat.html", "/demo/ticker.html"])
 def test_pages_fit_a_phone_and_log_nothing(chrome, pages, path):
     page = pages("/health/live")

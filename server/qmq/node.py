@@ -79,9 +79,10 @@ class Node:
         The application's own listeners then take the place of `start`; `open`
         must have been called on the loop that serves them.
         """
+        info = {"name": self.config.name, "version": __version__, "demo": self.config.demo}
         return [
             (r"/stomp", WebSocketHandler, {"gateway": self.gateway, "talk": self._talk}),
-            *pages.routes(self.stats, lambda: self.gateway.ready, self.config.demo),
+            *pages.routes(self.stats, lambda: self.gateway.ready, info),
         ]
 
     def open(self) -> None:

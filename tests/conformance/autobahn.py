@@ -1,6 +1,6 @@
 """Runs the fuzzing client of the Autobahn test suite against a WebSocket echo server.
 
-    python tests/conformance/autobahn.py ws://127.0.0.1:PORT/echo
+    python tests/conformance/autobahn.py [ws://127.0.0.1:PORT/echo]
 
 The suite is written for Python 2, which few systems still have. So the first
 run makes an environment of its own under build/autobahn, downloads the
@@ -14,6 +14,7 @@ It exits with zero only when each case asked for was reported, and is all right.
 """
 
 import argparse
+import contextlib
 import json
 import pathlib
 import re
@@ -23,6 +24,8 @@ import sys
 import tarfile
 import tempfile
 import venv
+
+import echo
 
 HERE = pathlib.Path(__file__).resolve().parent
 BUILD = HERE.parent.parent / "build" / "autobahn"
@@ -124,14 +127,20 @@ def show(results: dict[str, dict]) -> int:
 def main() -> int:
     """Runs the cases, and says how they went."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("url", help="where an echo server listens, as ws://host:port/path")
+    parser.add_argument("url", nargs="?", help="where an echo server listens; QMQ's own if left out")
     parser.add_argument("--cases", nargs="+", default=CASES, metavar="PATTERN", help="which cases, as 6.4.* or 10.*")
     options = parser.parse_args()
+    with contextlib.nullcontext(options.url) if options.url else echo.running() as url:
+        return judge(url, options.cases)
+
+
+def judge(url: str, cases: list[str]) -> int:
+    """Runs the cases against a URL; 0 if all went well."""
     python = prepare()
     report = BUILD / "report.json"
     report.unlink(missing_ok=True)
     # Isolated: this script's folder must not come before the installed package of the same name.
-    script = [python, "-I", HERE / "autobahn_client.py", BUILD / "suite", options.url, report, *options.cases]
+    script = [python, "-I", HERE / "autobahn_client.py", BUILD / "suite", url, report, *cases]
     subprocess.run(list(map(str, script)), check=True)
     answer = json.loads(report.read_text())
     missing = sorted(set(answer["asked"]) - set(answer["results"]))

@@ -13,6 +13,9 @@ import contextlib
 import threading
 from collections.abc import Iterator
 
+from tornado.netutil import bind_sockets
+from tornado.web import Application
+
 from qmq.config import Config
 from qmq.core.hub import Hub
 from qmq.core.message import Origin
@@ -22,8 +25,6 @@ from qmq.gateway.server import Server
 from qmq.gateway.stream import Connection
 from qmq.gateway.websocket import WebSocketHandler, frame
 from qmq.stats import Stats
-from tornado.netutil import bind_sockets
-from tornado.web import Application
 
 
 class Echo:

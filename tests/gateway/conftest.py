@@ -1,10 +1,12 @@
 """Peers for the gateway's tests: opened on demand, closed at the end."""
 
+import resource
+
 import pytest
 
 from tests.helpers import Peer, Witness, io_loop
 
-__all__ = ["dial", "io_loop", "join", "witness"]
+__all__ = ["dial", "io_loop", "join", "many_files", "witness"]
 
 
 @pytest.fixture
@@ -47,3 +49,12 @@ def witness(join):
         return seen
 
     return witness
+
+
+@pytest.fixture
+def many_files():
+    """Lets this process have as many sockets as it is allowed to; says how many."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    yield hard if hard != resource.RLIM_INFINITY else 1 << 20
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

@@ -1,7 +1,6 @@
 """HTTP before there is a WebSocket: sizes, time limits, garbage, and crowds that never finish."""
 
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -12,15 +11,6 @@ import pytest
 from tests.helpers import plain, request, until
 
 CROWD = Path(__file__).with_name("crowd.py")
-
-
-@pytest.fixture
-def many_files():
-    """Lets this process have as many sockets as it is allowed to; says how many."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    yield hard if hard != resource.RLIM_INFINITY else 1 << 20
-    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 @pytest.mark.parametrize("path", ["/", "/stomp", "/nothing"])
@@ -83,7 +73,7 @@ async def test_what_is_no_http_is_refused_and_counted(start_node, dial, witness,
     await peer.send(octets)
     answer = await peer.end()
     assert answer == b"" or answer.startswith(b"HTTP/1.1 400 ")
-    await until(lambda: node.stats["connections_unfinished"] == 1)
+    await until(lambda: node.stats["connections_unfinished"] == 1, 2)
     await seen.well()
 
 
@@ -95,7 +85,7 @@ async def test_a_request_that_does_not_come_in_time(start_node, dial, witness, o
     peer = await dial(node)
     await peer.send(octets)
     assert await peer.end() == b""
-    await until(lambda: node.stats["connections_unfinished"] == 1)
+    await until(lambda: node.stats["connections_unfinished"] == 1, 2)
     await seen.well()
 
 

@@ -2,14 +2,11 @@
  * @fileoverview The landing page: prices as they move, whether the demos are
  * on, and buttons that copy the examples.
  *
- * It never asks for an address that may not be there, because browsers log
- * that as an error: the demos are on if their prices come. It holds one
- * connection, and none to a gateway without demos.
+ * It asks /info.json about the gateway, and holds one connection if the demos
+ * are on, none otherwise.
  */
 
 const PRICES = '/topic/demo.prices.*';
-/** How long prices may take; they are published four times a second. */
-const PATIENCE_MS = 2000;
 /** How many prices a line shows. */
 const POINTS = 40;
 /** Where the commands connect if they are not told. */
@@ -48,7 +45,7 @@ class Row {
   }
 }
 
-/** The card of live prices; it also finds out whether there are any. */
+/** The card of live prices. */
 class Live {
   constructor() {
     this.light_ = byId('state');
@@ -56,12 +53,26 @@ class Live {
     for (const element of document.querySelectorAll('#prices [data-symbol]')) {
       this.rows_.set(element.dataset.symbol, new Row(element));
     }
-    this.timer_ = 0;
     this.frame_ = 0;
     this.client_ = null;
   }
 
-  start() {
+  async start() {
+    let info;
+    try {
+      info = await (await fetch('/info.json')).json();
+    } catch (error) {
+      this.fail_('The gateway did not answer. Reload the page to try again.');
+      return;
+    }
+    if (info.demo) {
+      this.connect_();
+    } else {
+      this.turnOff_();
+    }
+  }
+
+  connect_() {
     if (typeof qmq === 'undefined') {
       this.fail_('The client /qmq.js did not load.');
       return;
@@ -81,7 +92,7 @@ class Live {
         () => {
           this.light_.textContent = 'Connected';
           this.light_.dataset.state = 'open';
-          this.timer_ = setTimeout(() => this.turnOff_(), PATIENCE_MS);
+          document.documentElement.dataset.demo = 'on';
         },
         () => {});  // The error event says it.
   }
@@ -96,8 +107,6 @@ class Live {
     const row = quote && this.rows_.get(quote.symbol);
     if (!row || !Number.isFinite(quote.price) || quote.price <= 0) return;
     row.add(quote.price);
-    clearTimeout(this.timer_);
-    document.documentElement.dataset.demo = 'on';
     if (this.frame_) return;
     const pace = calm.matches ? CALM_MS : 0;
     this.frame_ = setTimeout(
@@ -122,7 +131,6 @@ class Live {
         link.hidden = true;
       }
     }
-    this.client_.dispose();
     this.light_.textContent = 'Demos are off';
     this.light_.dataset.state = 'off';
   }
@@ -134,7 +142,6 @@ class Live {
   }
 
   stop_() {
-    clearTimeout(this.timer_);
     this.light_.textContent = 'Not connected';
     this.light_.dataset.state = 'closed';
   }

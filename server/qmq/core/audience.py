@@ -59,6 +59,8 @@ class Audience:
             outbox.seat = len(self._order)
             outbox.place = self._base + len(self._log)
             self._order.append(outbox)
+            if self._owed:
+                self._owed += 1  # its seat may lie before that of somebody who is still owed a turn
         else:
             self.mixed[outbox] = outbox.append
 

@@ -67,17 +67,37 @@ class Health(Problems):
         self.finish("ok\n")
 
 
-def routes(stats: Stats, ready: Any, demo: bool) -> list[Any]:
-    """Tornado rules for everything that is a file, and for health."""
+class Info(Problems):
+    """What a page may know about the node that served it."""
+
+    def initialize(self, stats: Stats, info: dict[str, Any] | None = None) -> None:
+        super().initialize(stats)
+        self._info = info or {}
+
+    def get(self) -> None:
+        self.set_header("Cache-Control", "no-store")
+        self.finish(self._info)
+
+
+def routes(stats: Stats, ready: Any, info: dict[str, Any]) -> list[Any]:
+    """Tornado rules for everything that is a file, and for health.
+
+    Args:
+        stats: Where refusals are counted.
+        ready: Says whether the node takes new clients.
+        info: What `/info.json` tells; the demos are served if its `demo` is true.
+
+    """
     dist = str(static_root("dist"))
     pages = static_root("demos")
     rules: list[Any] = [
         (r"/health/live", Health, {"stats": stats}),
         (r"/health/ready", Health, {"stats": stats, "ready": ready}),
+        (r"/info\.json", Info, {"stats": stats, "info": info}),
         (r"/(qmq\.m?js)", Files, {"stats": stats, "path": dist}),
         (r"/closure/qmq/(.*)", Files, {"stats": stats, "path": str(static_root("closure/qmq"))}),
     ]
-    if demo:
+    if info["demo"]:
         rules += [
             (r"/demo", RedirectHandler, {"url": "/demo/", "permanent": False}),
             (r"/demo/(.*)", Files, {"stats": stats, "path": str(pages), "default_filename": "index.html"}),
@@ -85,6 +105,6 @@ def routes(stats: Stats, ready: Any, demo: bool) -> list[Any]:
     landing = pages / "landing"
     rules += [
         (r"/()", Files, {"stats": stats, "path": str(landing), "default_filename": "index.html"}),
-        (r"/(style\.css|favicon\.ico|favicon\.svg|landing\.js)", Files, {"stats": stats, "path": str(landing)}),
+        (r"/((?:style|landing)\.css|favicon\.(?:ico|svg)|landing\.js)", Files, {"stats": stats, "path": str(landing)}),
     ]
     return rules

@@ -1,0 +1,285 @@
+"""Bad input after the handshake: a clear answer, a counter, and no effect on anybody else.
+
+Each case is said to a node on which a witness is connected throughout. What is wrong
+before the handshake is in test_handlers.py, test_websocket.py and test_server.py.
+"""
+
+import asyncio
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from qmq.wire import stomp
+from qmq.wire.websocket import BINARY, CLOSE, CONTINUATION, PING, TEXT
+from tests.helpers import Closed, until, ws
+
+LIMITS = {
+    "limits.linger_seconds": 0.03,
+    "limits.body": 1000,
+    "limits.headers": 10,
+    "limits.header_bytes": 500,
+    "limits.subscriptions": 3,
+}
+
+
+def frame(text):
+    """One STOMP frame, written as it stands, in a WebSocket message."""
+    return ws(text.encode() + b"\0")
+
+
+def subscribe(number, destination="/topic/a"):
+    return frame(f"SUBSCRIBE\nid:{number}\ndestination:{destination}\n\n")
+
+
+# name: (octets, code, a part of the ERROR's body)
+STOMP = {
+    "unknown command": (frame("NONSENSE\n\n"), "unknown-command", "NONSENSE"),
+    "server's command": (frame("MESSAGE\n\n"), "unknown-command", "MESSAGE"),
+    "command of queues": (frame("ACK\nid:1\n\n"), "unknown-command", "ACK"),
+    "second CONNECT": (frame("CONNECT\naccept-version:1.2\n\n"), "not-now", "CONNECT while open"),
+    "SEND without destination": (frame("SEND\n\n"), "missing-header", "SEND needs destination"),
+    "SEND with an empty destination": (frame("SEND\ndestination:\n\n"), "missing-header", "SEND needs destination"),
+    "SUBSCRIBE without destination": (frame("SUBSCRIBE\nid:1\n\n"), "missing-header", "SUBSCRIBE needs destination"),
+    "SUBSCRIBE without id": (frame("SUBSCRIBE\ndestination:/topic/a\n\n"), "missing-header", "SUBSCRIBE needs id"),
+    "UNSUBSCRIBE without id": (frame("UNSUBSCRIBE\n\n"), "missing-header", "UNSUBSCRIBE needs id"),
+    "UNSUBSCRIBE of nothing": (frame("UNSUBSCRIBE\nid:7\n\n"), "unknown-id", "7"),
+    "the same id twice": (subscribe(1) + subscribe(1, "/topic/b"), "duplicate-id", "1"),
+    "too many subscriptions": (b"".join(map(subscribe, range(4))), "too-many-subscriptions", "3 are allowed"),
+    "body of SUBSCRIBE": (frame("SUBSCRIBE\nid:1\ndestination:/topic/a\n\nbody"), "unexpected-body", "SUBSCRIBE"),
+    "body of DISCONNECT": (frame("DISCONNECT\n\nbody"), "unexpected-body", "DISCONNECT"),
+    "unknown kind": (frame("SEND\ndestination:/nowhere/a\n\n"), "bad-destination", "/nowhere/a"),
+    "queue": (frame("SUBSCRIBE\nid:1\ndestination:/queue/a\n\n"), "bad-destination", "/queue/a"),
+    "no kind": (frame("SEND\ndestination:topic\n\n"), "bad-destination", "'topic'"),
+    "wildcard in SEND": (frame("SEND\ndestination:/topic/a.*\n\n"), "bad-pattern", "wildcards are for subscriptions"),
+    "part of a word": (frame("SUBSCRIBE\nid:1\ndestination:/topic/a*\n\n"), "bad-pattern", "whole words"),
+    "empty word": (frame("SUBSCRIBE\nid:1\ndestination:/topic/a..b\n\n"), "bad-pattern", "words joined by dots"),
+    "no name": (frame("SUBSCRIBE\nid:1\ndestination:/topic/\n\n"), "bad-pattern", "words joined by dots"),
+    "blank in a name": (frame("SEND\ndestination:/topic/a b\n\n"), "bad-pattern", "without blanks"),
+    "too many words": (frame(f"SEND\ndestination:/topic/{'a.' * 32}a\n\n"), "bad-pattern", "1 to 32 words"),
+    "name too long": (frame(f"SEND\ndestination:/topic/{'a' * 250}\n\n"), "bad-pattern", "longer than 255"),
+    "transaction": (frame("SEND\ndestination:/topic/a\ntransaction:t\n\n"), "bad-header", "transaction"),
+    "message-id": (frame("SEND\ndestination:/topic/a\nmessage-id:t\n\n"), "bad-header", "message-id"),
+    "ack:client": (frame("SUBSCRIBE\nid:1\ndestination:/topic/a\nack:client\n\n"), "bad-header", "ack"),
+    "unknown overflow": (frame("SUBSCRIBE\nid:1\ndestination:/topic/a\noverflow:x\n\n"), "bad-header", "overflow"),
+    "max-messages of 0": (frame("SUBSCRIBE\nid:1\ndestination:/topic/a\nmax-messages:0\n\n"), "bad-header", "max-messages"),
+    "max-bytes of -1": (frame("SUBSCRIBE\nid:1\ndestination:/topic/a\nmax-bytes:-1\n\n"), "bad-header", "max-bytes"),
+    "max-bytes in arabic digits": (frame("SUBSCRIBE\nid:1\ndestination:/topic/a\nmax-bytes:٣\n\n"), "bad-header", "max-bytes"),
+    "from of yore": (frame("SUBSCRIBE\nid:1\ndestination:/topic/a\nfrom:yore\n\n"), "bad-header", "from"),
+    "escape": (frame("SEND\ndestination:/topic/a\nx:\\t\n\n"), "bad-escape", "\\t"),
+    "backslash at the end": (frame("SEND\ndestination:/topic/a\nx:\\\n\n"), "bad-escape", "\\"),
+    "header without colon": (frame("SEND\ndestination\n\n"), "bad-frame", "destination"),
+    "header without name": (frame("SEND\n:v\n\n"), "bad-frame", ":v"),
+    "no blank line": (frame("SEND\ndestination:/topic/a\n"), "bad-frame", "blank line"),
+    "command in small letters": (frame("send\ndestination:/topic/a\n\n"), "bad-frame", "send"),
+    "JSON": (frame('{"op": "subscribe"}\n\n'), "bad-frame", "op"),
+    "content-length that is none": (frame("SEND\ndestination:/topic/a\ncontent-length:x\n\n"), "bad-frame", "content-length"),
+    "content-length too short": (frame("SEND\ndestination:/topic/a\ncontent-length:1\n\nabc"), "bad-frame", "no NUL"),
+    "content-length too large": (
+        frame("SEND\ndestination:/topic/a\ncontent-length:1001\n\n"), "frame-too-large", "1000"
+    ),
+    "body too large, in one message": (frame("SEND\ndestination:/topic/a\n\n" + "x" * 1001), "frame-too-large", "1000"),
+    "body too large, in several": (
+        ws(b"SEND\ndestination:/topic/a\n\n") + ws(b"x" * 600) * 2, "frame-too-large", "1000"
+    ),
+    "too many headers": (frame("SEND\n" + "x:y\n" * 11 + "\n"), "headers-too-large", "10 headers"),
+    "headers too long": (frame("SEND\ndestination:/topic/a\nx:" + "x" * 500 + "\n\n"), "headers-too-large", "500 octets"),
+    "headers without end": (ws(b"SEND\n" + b"x:y\n" * 200), "headers-too-large", "500 octets"),
+    "command without end": (ws(b"A" * 600), "headers-too-large", "500 octets"),
+    "octets in a header": (ws(b"SEND\ndestination:/topic/a\nx:\xff\n\n\0", BINARY), "bad-utf8", "headers"),
+}  # fmt: skip
+
+WEBSOCKET = {
+    "unmasked": (b"\x81\x02hi", "bad-websocket", "mask"),
+    "reserved bit": (b"\xc1\x80\0\0\0\0", "bad-websocket", "reserved"),
+    "reserved opcode": (ws(b"", 3), "bad-websocket", "opcode 3"),
+    "continuation of nothing": (ws(b"a", CONTINUATION), "bad-websocket", "continuation"),
+    "message within a message": (ws(b"S", fin=False) + ws(b"E"), "bad-websocket", "before the last one ended"),
+    "long ping": (ws(b"x" * 126, PING), "bad-websocket", "125"),
+    "ping in parts": (ws(b"x", PING, fin=False), "bad-websocket", "whole"),
+    "close code 1005": (ws(b"\x03\xed", CLOSE), "bad-websocket", "close"),
+    "text that is no UTF-8": (ws(b"SEND\ndestination:/topic/a\n\n\xff\0"), "bad-utf8", "text"),
+    "text that is no UTF-8 at once": (ws(b"abc\xff", fin=False), "bad-utf8", "text"),
+    "message too large": (ws(b"\n" * 1600), "frame-too-large", "octets"),
+    "message too large, said beforehand": (b"\x82\xff" + (1 << 40).to_bytes(8, "big") + b"mask", "frame-too-large", ""),
+    "message too large in parts": (
+        ws(b"\n" * 800, fin=False) + ws(b"\n" * 800, CONTINUATION), "frame-too-large", "octets"
+    ),
+}  # fmt: skip
+
+CASES = STOMP | WEBSOCKET
+
+
+@pytest.mark.gen_test(timeout=40)
+async def test_bad_input_is_answered_counted_and_of_no_effect_on_others(start_node, join, witness):
+    """All cases at the same time: each client that only reads gets ERROR, close and end, as its case says."""
+    node = await start_node(LIMITS)
+    seen = await witness(node)
+    expected = {}
+
+    async def check(name):
+        octets, code, part = CASES[name]
+        peer = await join(node)
+        await peer.send(octets)
+        told, error = await peer.dismissed()
+        assert (name, told) == (name, code)
+        assert part in error.body.decode(), (name, error.body)
+        await seen.well()
+
+    for name in CASES:  # one after the other, as the witness watches each
+        expected[CASES[name][1]] = expected.get(CASES[name][1], 0) + 1
+        await asyncio.wait_for(check(name), 5)
+    counts = node.stats.snapshot()
+    assert {name[7:]: count for name, count in counts.items() if name.startswith("errors_")} == expected
+    assert {
+        name[19:]: count for name, count in counts.items() if name.startswith("connections_closed_")
+    } == expected
+    await until(lambda: node.gateway.connections == 1)
+    assert "connections_lost" not in counts
+
+
+BEFORE = {
+    "SEND": (frame("SEND\ndestination:/topic/a\n\n"), "not-now"),
+    "SUBSCRIBE": (subscribe(1), "not-now"),
+    "DISCONNECT": (frame("DISCONNECT\n\n"), "not-now"),
+    "unknown command": (frame("HELLO\n\n"), "unknown-command"),
+    "CONNECT with a body": (frame("CONNECT\naccept-version:1.2\n\nbody"), "unexpected-body"),
+    "CONNECT with a wrong heart-beat": (frame("CONNECT\naccept-version:1.2\nheart-beat:1\n\n"), "bad-header"),
+    "CONNECT with no numbers": (frame("CONNECT\naccept-version:1.2\nheart-beat:a,b\n\n"), "bad-header"),
+    "CONNECT with a negative number": (frame("CONNECT\naccept-version:1.2\nheart-beat:-1,0\n\n"), "bad-header"),
+    "HTTP": (ws(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"), "bad-frame"),
+}
+
+
+@pytest.mark.parametrize("name", BEFORE)
+@pytest.mark.gen_test(timeout=20)
+async def test_bad_input_before_the_login(start_node, dial, witness, name):
+    octets, code = BEFORE[name]
+    node = await start_node({"limits.linger_seconds": 0.1})
+    seen = await witness(node)
+    peer = await dial(node)
+    await peer.upgrade()
+    await peer.send(octets)
+    assert (await peer.dismissed())[0] == code
+    assert node.stats[f"errors_{code}"] == 1
+    await seen.well()
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_what_came_before_an_error_counts_and_what_comes_after_does_not(start_node, join):
+    node = await start_node({"limits.linger_seconds": 0.1})
+    reader, peer = await join(node), await join(node)
+    await reader.subscribe("/topic/a")
+    good, bad, late = (stomp.encode("SEND", {"destination": "/topic/a"}, b"good"), b"NO\n\n\0", b"SEND\ndestination:/topic/a\n\nlate\0")
+    await peer.send(ws(good + bad + late), ws(late))
+    assert (await peer.dismissed())[0] == "unknown-command"
+    assert (await reader.frame()).body == b"good"
+    node.publish("/topic/a", "next")
+    assert (await reader.frame()).body == b"next"
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_an_error_names_the_receipt_of_its_cause(start_node, join):
+    peer = await join(await start_node({"limits.linger_seconds": 0.1}))
+    await peer.tell("UNSUBSCRIBE", {"id": "x:\n", "receipt": "r:1"})
+    _, error = await peer.dismissed()
+    assert error.headers["receipt-id"] == "r:1"
+    assert error.headers["content-type"] == "text/plain"
+    assert error.body == b"x:\n"
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+@pytest.mark.gen_test(timeout=20)
+async def test_errors_are_readable_in_older_versions(start_node, join, version):
+    peer = await join(await start_node({"limits.linger_seconds": 0.1}), accept_version=version)
+    await peer.tell("SEND", {"destination": "/nowhere", "receipt": "r"}, version=version)
+    code, error = await peer.dismissed()
+    assert (code, error.headers["receipt-id"]) == ("bad-destination", "r")
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_an_error_goes_out_behind_what_was_owed_before(start_node, join):
+    """Receipts of the same write come first, then the ERROR; nothing is lost."""
+    peer = await join(await start_node({"limits.linger_seconds": 0.1}))
+    good = b"".join(stomp.encode("SEND", {"destination": "/topic/a", "receipt": str(n)}) for n in range(20))
+    await peer.send(ws(good + b"NO\n\n\0"))
+    frames, number, _ = await peer.ended()
+    assert [one.headers.get("receipt-id") for one in frames[:-1]] == [str(n) for n in range(20)]
+    assert (frames[-1].headers["code"], number) == ("unknown-command", 4500)
+
+
+# Octets that look as if they meant something, so that more is reached than the first check.
+pieces = st.one_of(
+    st.binary(max_size=60),
+    st.builds(ws, st.binary(max_size=140), st.sampled_from([TEXT, BINARY, CONTINUATION, PING, CLOSE]), fin=st.booleans()),
+    st.sampled_from([octets for octets, _, _ in CASES.values()]),
+    st.sampled_from(
+        [
+            frame("CONNECT\naccept-version:1.1\n\n"),
+            frame("SEND\ndestination:/topic/witness.other\n\nbody"),
+            frame("SUBSCRIBE\nid:1\ndestination:/topic/#\n\n"),
+            frame("UNSUBSCRIBE\nid:1\n\n"),
+            frame("DISCONNECT\nreceipt:1\n\n"),
+        ]
+    ),
+)
+
+
+@given(st.lists(pieces, min_size=1, max_size=6), st.booleans(), st.integers(0, 2**32))
+@settings(max_examples=100, database=None)
+def collect(sent, logged_in, seed):
+    EXAMPLES.append((sent, logged_in, seed))
+
+
+EXAMPLES = []
+
+
+@pytest.mark.gen_test(timeout=40)
+async def test_random_octets_break_nobody_else(start_node, dial, witness):
+    """Cut at random and ended at random: the others are served as ever, and nothing of it stays."""
+    EXAMPLES.clear()
+    collect()
+    assert len(EXAMPLES) >= 50
+    node = await start_node({**LIMITS, "limits.linger_seconds": 0.02})
+    seen = await witness(node)
+    for sent, logged_in, seed in EXAMPLES:
+        draw = random.Random(seed)
+        peer = await dial(node)
+        await peer.upgrade()
+        if logged_in:
+            await peer.login()
+        octets = b"".join(sent)
+        cut = draw.randint(0, len(octets))
+        try:
+            await peer.send(octets[:cut])
+            await seen.well()
+            await peer.send(octets[cut:])
+        except ConnectionError:
+            pass
+        await seen.well()
+        if draw.random() < 0.5:
+            peer.close()
+            continue
+        try:
+            async with asyncio.timeout(0.01):
+                while await peer.octets():
+                    pass
+        except (TimeoutError, ConnectionError):
+            pass
+        peer.close()
+    await until(lambda: node.gateway.connections == 1)
+    assert node.stats["errors_internal-error"] == 0
+    await seen.well()
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_a_peer_that_is_refused_may_come_back(start_node, join):
+    node = await start_node({"limits.linger_seconds": 0.1})
+    peer = await join(node)
+    await peer.tell("NONSENSE")
+    with pytest.raises(Closed):
+        while (await peer.frame()).command == "ERROR":
+            pass
+    again = await join(node)
+    await again.publish("/topic/a")

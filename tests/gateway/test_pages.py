@@ -1,0 +1,133 @@
+"""The pages and scripts that a node serves, and the files that it does not."""
+
+import pytest
+
+from qmq.gateway.pages import static_root
+from tests.helpers import plain
+
+PAGES = {
+    "/": "text/html; charset=utf-8",
+    "/style.css": "text/css; charset=utf-8",
+    "/landing.js": "text/javascript; charset=utf-8",
+    "/favicon.svg": "image/svg+xml",
+    "/qmq.js": "text/javascript; charset=utf-8",
+    "/qmq.mjs": "text/javascript; charset=utf-8",
+    "/closure/qmq/client.js": "text/javascript; charset=utf-8",
+}
+
+DEMOS = {
+    "/demo/": "text/html; charset=utf-8",
+    "/demo/chat.html": "text/html; charset=utf-8",
+    "/demo/ticker.js": "text/javascript; charset=utf-8",
+    "/demo/demo.css": "text/css; charset=utf-8",
+}
+
+
+def check_safe(answer):
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["referrer-policy"] == "same-origin"
+    assert answer.headers["cross-origin-opener-policy"] == "same-origin"
+    assert answer.headers["server"] == "qmq"
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'self'" in policy
+    assert "unsafe" not in policy
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_pages(start_node, dial):
+    peer = await dial(await start_node({"demo": True}))
+    for path, kind in (PAGES | DEMOS).items():
+        answer = await peer.ask(plain(path))
+        assert (path, answer.status, answer.headers["content-type"]) == (path, 200, kind)
+        assert answer.headers["cache-control"] == "no-cache"
+        assert answer.body
+        check_safe(answer)
+        again = await peer.ask(plain(path, If_None_Match=answer.headers["etag"]))
+        assert (again.status, again.body) == (304, b"")
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_demos_are_there_only_if_asked_for(start_node, dial):
+    without, with_demo = await start_node(), await start_node({"demo": True})
+    peer = await dial(without)
+    for path in ("/demo", *DEMOS):
+        assert (await peer.ask(plain(path))).problem() == (404, "not-found")
+    answer = await (await dial(with_demo)).ask(plain("/demo"))
+    assert (answer.status, answer.headers["location"]) == (302, "/demo/")
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_head_is_answered_without_a_body(start_node, dial):
+    peer = await dial(await start_node())
+    for path in ("/", "/qmq.js"):
+        await peer.send(plain(path, "HEAD"), plain("/health/live"))
+        heads = b""
+        while b"ok\n" not in heads:
+            heads += await peer.octets()
+        assert heads.startswith(b"HTTP/1.1 200 OK\r\n")
+        assert b"<" not in heads.replace(b"ok\n", b"")
+
+
+ESCAPES = [
+    "/closure/qmq/../../server/qmq/node.py",
+    "/closure/qmq/..%2f..%2fserver/qmq/node.py",
+    "/closure/qmq/%2e%2e/%2e%2e/server/qmq/node.py",
+    "/closure/qmq/%2e%2e%2f%2e%2e%2fpyproject.toml",
+    "/closure/qmq/..\\..\\pyproject.toml",
+    "/closure/qmq/%5c..%5c..%5cpyproject.toml",
+    "/closure/qmq//etc/passwd",
+    "/closure/qmq/%2fetc%2fpasswd",
+    "/closure/qmq/%252e%252e/%252e%252e/pyproject.toml",
+    "/closure/qmq/.",
+    "/closure/qmq/..",
+    "/closure/qmq/",
+    "/closure/qmq/net",
+    "/closure/qmq/" + "x" * 5000,
+    "/demo/../../pyproject.toml",
+    "/demo/..%2f..%2fpyproject.toml",
+    "/demo/%2e%2e/dist/qmq.js",
+    "/demo/landing",
+    "/../pyproject.toml",
+    "/%2e%2e/pyproject.toml",
+    "/style.css/../../../pyproject.toml",
+    "/qmq.js/..",
+    "/qmq-testing.js",
+    "/.git/config",
+]
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_nothing_else_is_served(start_node, dial):
+    """Each is a problem, and what is told is only the path that was asked for."""
+    node = await start_node({"demo": True})
+    peer = await dial(node)
+    for number, path in enumerate(ESCAPES, 1):
+        answer = await peer.ask(plain(path))
+        assert (path, *answer.problem()) == (path, 404, "not-found")
+        assert str(static_root("dist").parent).encode() not in answer.body
+        check_safe(answer)
+        assert node.stats["errors_not-found"] == number
+
+
+BAD_PATHS = ["/closure/qmq/%ff", "/demo/%c3%28.html", "/closure/qmq/client.js%00.txt", "/demo/%00"]
+
+
+@pytest.mark.parametrize("path", BAD_PATHS)
+@pytest.mark.gen_test(timeout=20)
+async def test_a_path_that_no_file_can_have_is_the_clients_fault(start_node, dial, path):
+    node = await start_node({"demo": True})
+    answer = await (await dial(node)).ask(plain(path))
+    assert answer.problem() in [(400, "bad-request"), (404, "not-found")]
+    assert node.stats["errors_internal-error"] == 0
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_paths_with_odd_arguments_find_their_page(start_node, dial):
+    peer = await dial(await start_node())
+    for path in ("/?x=1", "/qmq.js?%ff", "/health/live?..%2f.."):
+        assert (await peer.ask(plain(path))).status == 200
+
+
+def test_what_is_served_lies_in_the_checkout_or_in_the_package():
+    for name in ("dist", "demos", "closure/qmq"):
+        assert static_root(name).is_dir()
