@@ -144,5 +144,5 @@ class Audience:
         return f"<audience of {len(self)} for {self.pattern}>"
 
 
-# Fewer members than this are served in one go: a pass of the loop costs about as much.
-_LEAST_TURNS = 24
+# A pass of the loop costs about as much as this many turns, so fewer are not worth one.
+_LEAST_TURNS = 8

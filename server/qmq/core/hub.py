@@ -28,7 +28,7 @@ _MAX_ROUTES = 10_000
 _FLUSH_OCTETS = 128 * 1024
 
 # A round of all members of an audience takes about so many passes.
-_PASSES = 4
+_PASSES = 12
 
 
 class Hub:
