@@ -14,6 +14,7 @@ import time
 from dataclasses import dataclass
 
 import pytest
+
 from qmq.errors import CODES
 from qmq.wire import stomp, websocket
 from qmq.wire.websocket import BINARY, CLOSE, PING, PONG, TEXT

@@ -13,6 +13,7 @@ import contextlib
 import gc
 import json
 import logging
+import os
 import resource
 import signal
 import sys
@@ -123,7 +124,7 @@ def pub(
     destination: str, body: str | None, content_type: str, headers: tuple[str, ...], url: str, login: str, passcode: str
 ) -> None:
     """Publish one message: BODY, or standard input if BODY is - or missing."""
-    octets = sys.stdin.buffer.read() if body in (None, "-") else str(body).encode()
+    octets = sys.stdin.buffer.read() if body in (None, "-") else os.fsencode(str(body))
     fields = _parse_headers(headers)
     kind = content_type or ("text/plain" if _is_text(octets) else "")
 

@@ -322,17 +322,21 @@ async def connect(url: str, login: str = "", passcode: str = "", *, tls: ssl.SSL
         QmqError: `connect-failed` if there is no gateway, or what it says.
 
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise QmqError("connect-failed", f"{url!r}: {error}") from error
     if parts.scheme not in ("ws", "wss", "http", "https") or not parts.hostname:
         raise QmqError("connect-failed", f"{url!r} is no ws:// or wss:// address")
     secure = parts.scheme in ("wss", "https")
-    port = parts.port or (443 if secure else 80)
+    port = port or (443 if secure else 80)
     try:
         reader, writer = await asyncio.open_connection(
             parts.hostname, port, ssl=(tls or ssl.create_default_context()) if secure else None, limit=1 << 18
         )
-    except OSError as error:
-        raise QmqError("connect-failed", f"{url}: {error.strerror or error}") from error
+    except (OSError, UnicodeError) as error:
+        raise QmqError("connect-failed", f"{url}: {getattr(error, 'strerror', None) or error}") from error
     try:
         await _handshake(reader, writer, parts.netloc, parts.path if parts.path.strip("/") else "/stomp")
     except QmqError:

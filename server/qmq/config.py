@@ -12,6 +12,8 @@ This file reads a file and the environment when asked to, and does nothing else.
 from __future__ import annotations
 
 import dataclasses
+import ipaddress
+import math
 import os
 import re
 import socket
@@ -60,12 +62,19 @@ class Limits:
     heartbeat_ms: int = _option(100, "the shortest STOMP heart-beat, in milliseconds", 10)
     linger_seconds: float = _option(5.0, "how long a client that is sent away may take to read why", 0.01)
 
+    @property
+    def frame_bytes(self) -> int:
+        """Octets of the largest STOMP frame, with its line ends and NUL."""
+        return self.header_bytes + 3 + self.body + 1
+
 
 @dataclass(frozen=True)
 class Config:
     """Everything that can be said about a node before it starts."""
 
-    listen: Strings = _option(("http://127.0.0.1:8000",), "address to listen on, as URL; port 0 for any")
+    listen: Strings = _option(
+        ("http://127.0.0.1:8000", "stomp://127.0.0.1:61613"), "address to listen on, as URL; port 0 for any"
+    )
     name: str = _option(_host_name, "the node's name: letters, digits and -; part of every message id")
     demo: bool = _option(False, "serve the demo pages and publish to their topics")
     ready_file: str = _option("", "where to write what is listened on, once connections are accepted")
@@ -131,12 +140,16 @@ class Option:
             ConfigError: If it is of the wrong kind or too small.
 
         """
-        if self.kind == Strings and isinstance(value, list) and all(isinstance(part, str) for part in value):
+        if self.kind == Strings and isinstance(value, list | tuple) and all(isinstance(part, str) for part in value):
             return tuple(value)
         if self.kind is float and type(value) is int:
             value = float(value)
         if self.kind == Strings or type(value) is not self.kind:
             raise ConfigError(f"{self.key} must be a {_KINDS[self.kind]}, not {value!r}")
+        if self.kind is float and not math.isfinite(value):
+            raise ConfigError(f"{self.key} must be a finite number, not {value}")
+        if self.least is not None and value < self.least:
+            raise ConfigError(f"{self.key} must be at least {self.least:g}, not {value:g}")
         return value
 
 
@@ -248,9 +261,7 @@ def _read_environment(environ: Mapping[str, str]) -> dict[str, Any]:
 def _check(config: Config) -> None:
     for option in OPTIONS.values():
         holder = getattr(config, option.section) if option.section else config
-        value = getattr(holder, option.name)
-        if option.least is not None and value < option.least:
-            raise ConfigError(f"{option.key} must be at least {option.least:g}, not {value:g}")
+        option.check(getattr(holder, option.name))
     if not re.fullmatch(r"[A-Za-z0-9-]{1,64}", config.name):
         raise ConfigError(f"name must be 1 to 64 letters, digits or -, not {config.name!r}")
     if config.log_level not in ("debug", "info", "warning", "error"):
@@ -272,11 +283,11 @@ def parse_listen(url: str) -> tuple[str, str, int]:
         ConfigError: If it is none.
 
     """
-    parts = urlsplit(url)
     try:
+        parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        port = None
+        raise ConfigError(f"listen {url}: write it as {url.partition('://')[0]}://HOST:PORT") from None
     if parts.scheme not in SCHEMES:
         raise ConfigError(f"listen {url}: the scheme must be one of {', '.join(SCHEMES)}")
     if not parts.hostname or port is None or parts.path or parts.query or parts.fragment or "@" in parts.netloc:
@@ -284,11 +295,14 @@ def parse_listen(url: str) -> tuple[str, str, int]:
     return parts.scheme, parts.hostname, port
 
 
-SCHEMES = ("http",)
+SCHEMES = ("http", "stomp")
 
 
 def _is_loopback(host: str) -> bool:
-    return host in ("localhost", "::1") or host.startswith("127.")
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def as_markdown() -> str:

@@ -14,12 +14,12 @@ import json
 import logging
 import os
 import secrets
-import socket
 import string
 from pathlib import Path
 from typing import Any
 
 from tornado.netutil import bind_sockets
+from tornado.tcpserver import TCPServer
 
 from qmq import __version__
 from qmq.config import Config, parse_listen
@@ -31,6 +31,7 @@ from qmq.errors import ConfigError
 from qmq.gateway import pages
 from qmq.gateway.gateway import Gateway
 from qmq.gateway.server import App, Server
+from qmq.gateway.tcp import TcpServer
 from qmq.gateway.websocket import WebSocketHandler, frame
 from qmq.stats import Stats
 
@@ -56,7 +57,7 @@ class Node:
         self.config = config or Config()
         self.stats = Stats()
         self.listen: list[dict[str, Any]] = []
-        self._server: Server | None = None
+        self._servers: dict[str, TCPServer] = {}  # by scheme
         self._demo: Demo | None = None
         self._hub: Hub | None = None
         self._gateway: Gateway | None = None
@@ -106,24 +107,30 @@ class Node:
         """
         self.open()
         app = App(self.routes(), self.config, self.stats)
-        self._server = Server(app, self.config, self.stats)
-        for url in self.config.listen:
-            self._listen(self._server, url)
+        self._servers = {"http": Server(app, self.config, self.stats), "stomp": TcpServer(self.gateway)}
+        try:
+            for url in self.config.listen:
+                self._listen(url)
+            if self.config.ready_file:
+                self._write_ready_file(Path(self.config.ready_file))
+        except ConfigError:
+            for server in self._servers.values():
+                server.stop()
+            raise
         if self.config.demo:
             self._demo = Demo(self.publish)
-        if self.config.ready_file:
-            _write_whole(Path(self.config.ready_file), json.dumps(self._ready()) + "\n")
 
     async def stop(self) -> None:
         """Sends clients away, closes everything, and returns when all of it is gone."""
         if self._demo is not None:
             self._demo.stop()
         self.gateway.ready = False
-        if self._server is not None:
-            self._server.stop()
+        for server in self._servers.values():
+            server.stop()
         await self.gateway.drain(self.config.drain)
-        if self._server is not None:
-            await self._server.close_all_connections()
+        http = self._servers.get("http")
+        if isinstance(http, Server):
+            await http.close_all_connections()
 
     def publish(self, destination: str, body: bytes | str, headers: dict[str, str] | None = None) -> Message:
         """Publishes from within the process. Only on the node's own loop.
@@ -139,18 +146,24 @@ class Node:
     def _talk(self, connection: Any) -> Any:
         return self.gateway.stomp_session(connection, frame)
 
-    def _listen(self, server: Server, url: str) -> None:
+    def _listen(self, url: str) -> None:
         scheme, host, port = parse_listen(url)
         try:
             sockets = bind_sockets(port, host, backlog=_BACKLOG)
-        except (OSError, socket.gaierror) as error:
-            raise ConfigError(f"cannot listen on {url}: {error.strerror or error}") from error
-        server.add_sockets(sockets)
+        except (OSError, UnicodeError) as error:
+            raise ConfigError(f"cannot listen on {url}: {getattr(error, 'strerror', None) or error}") from error
+        self._servers[scheme].add_sockets(sockets)
         for bound in sockets:
             self.listen.append({"scheme": scheme, "host": host, "port": bound.getsockname()[1]})
 
-    def _ready(self) -> dict[str, Any]:
-        return {"name": self.config.name, "pid": os.getpid(), "listen": self.listen}
+    def _write_ready_file(self, path: Path) -> None:
+        ready = {"name": self.config.name, "pid": os.getpid(), "listen": self.listen}
+        temporary = path.with_name(path.name + ".new")  # so that nobody ever reads half of it
+        try:
+            temporary.write_text(json.dumps(ready) + "\n", "utf-8")
+            temporary.replace(path)
+        except OSError as error:
+            raise ConfigError(f"ready_file: cannot write {path}: {error.strerror}") from error
 
     def __repr__(self) -> str:
         return f"<node {self.config.name} {self._hub!r}>"
@@ -159,10 +172,3 @@ class Node:
 def _new_epoch() -> str:
     alphabet = string.ascii_lowercase + string.digits
     return "".join(secrets.choice(alphabet) for _ in range(6))
-
-
-def _write_whole(path: Path, text: str) -> None:
-    """Writes a file so that nobody ever reads half of it."""
-    temporary = path.with_name(path.name + ".new")
-    temporary.write_text(text, "utf-8")
-    temporary.replace(path)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from rfc6455_peer import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, Event, Outcome, frame
 from rfc6455_utf8 import INVALID, VALID, first_bad
 
-MAX_MESSAGE = (1 << 20) + 8192  # of the echo server: a STOMP frame with the largest body and headers
+MAX_MESSAGE = (1 << 20) + 8192 + 4  # of the echo server: a STOMP frame with the largest body and headers
 
 TYPES = {"text": TEXT, "binary": BINARY}
 HELLO = Event(TEXT, b"Hello, world!")

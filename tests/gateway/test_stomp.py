@@ -115,10 +115,9 @@ async def test_a_receipt_says_more_only_to_who_used_our_headers(start_node, join
     plain = {"id": "1", "destination": "/topic/a", "receipt": "x:\n\\", "ack": "auto", "other": "header"}
     await peer.tell("SUBSCRIBE", plain)
     assert (await peer.frame()).headers == {"receipt-id": "x:\n\\"}
-    for number, own in enumerate(
-        [{"max-messages": "5"}, {"max-bytes": "5"}, {"overflow": "disconnect"}, {"conflate-key": "k"}, {"from": "latest"}]
-    ):
-        headers = await peer.subscribe("/topic/b", id=f"b{number}", **own)
+    ours = {"max-messages": "5", "max-bytes": "5", "overflow": "disconnect", "conflate-key": "k", "from": "latest"}
+    for name, value in ours.items():
+        headers = await peer.subscribe("/topic/b", id=name, **{name: value})
         assert set(headers) == {"receipt-id", "cursor", "recovered", "max-messages", "max-bytes"}
         assert headers["cursor"] == node.hub.cursor
         assert headers["recovered"] == "true"
@@ -187,8 +186,8 @@ async def test_a_message_id_names_node_epoch_and_number(start_node, join):
 @pytest.mark.gen_test(timeout=20)
 async def test_one_connection_may_have_many_subscriptions_to_the_same(start_node, join):
     peer = await join(await start_node())
-    for key, pattern in {"a": "/topic/x.y", "b": "/topic/x.y", "c": "/topic/*.y", "d": "/topic/#", "e": "/topic/z"}.items():
-        await peer.subscribe(pattern, id=key)
+    for key, pattern in {"a": "x.y", "b": "x.y", "c": "*.y", "d": "#", "e": "z"}.items():
+        await peer.subscribe(f"/topic/{pattern}", id=key)
     await peer.tell("SEND", {"destination": "/topic/x.y"})
     assert sorted([(await peer.frame()).headers["subscription"] for _ in range(4)]) == ["a", "b", "c", "d"]
     await peer.receipt("UNSUBSCRIBE", {"id": "b"})

@@ -120,7 +120,8 @@ async def test_a_client_that_does_not_log_in_in_time(start_node, dial, witness):
 async def test_a_client_that_goes_without_a_word_is_counted_and_forgotten(start_node, join, witness):
     node = await start_node()
     seen = await witness(node)
-    for octets in (b"", ws(b"SEND\ndest"), ws(b"SEND\ndestination:/topic/a\ncontent-length:1000\n\nhalf a b"), b"\x81\xfe"):
+    half = ws(b"SEND\ndestination:/topic/a\ncontent-length:1000\n\nhalf a b")
+    for octets in (b"", ws(b"SEND\ndest"), half, b"\x81\xfe"):
         peer = await join(node)
         await peer.subscribe("/topic/a")
         if octets:

@@ -93,6 +93,7 @@ class Gateway:
             await asyncio.wait_for(self._empty.wait(), max(end - loop.time(), 0.5))
         except TimeoutError:
             self.abort()
+            await self._empty.wait()
 
     def abort(self) -> None:
         """Closes what is still open, without another word."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 import orjson
 from tornado.httputil import HTTPServerRequest
@@ -18,7 +17,7 @@ from qmq.config import Config
 from qmq.errors import QmqError
 from qmq.stats import Stats
 
-_BY_STATUS = {404: "not-found", 405: "bad-method", 400: "bad-request", 431: "headers-too-large"}
+_BY_STATUS = {403: "not-found", 404: "not-found", 405: "bad-method", 400: "bad-request", 431: "headers-too-large"}
 
 
 def check_origin(request: HTTPServerRequest, config: Config) -> None:
@@ -35,7 +34,7 @@ def check_origin(request: HTTPServerRequest, config: Config) -> None:
         return
     if origin in config.allowed_origins or "*" in config.allowed_origins:
         return
-    if urlsplit(origin).netloc.lower() != request.host.lower():
+    if origin.partition("://")[2].lower() != request.host.lower():
         raise QmqError("bad-origin", f"{origin[:100]} is neither this host nor on the list")
 
 
@@ -54,6 +53,18 @@ def refuse(handler: RequestHandler, error: QmqError, stats: Stats, headers: Mapp
     handler.finish(orjson.dumps({**problem, "detail": error.detail} if error.detail else problem))
 
 
+def note_request(handler: RequestHandler) -> None:
+    """Notes on a connection that a whole request came on it, for the server's count of those without."""
+    handler.request.connection.context.had_request = True  # type: ignore[union-attr]
+
+
+def answer_failure(handler: RequestHandler, status: int, cause: BaseException | None, stats: Stats) -> None:
+    """Answers what Tornado calls an error with problem JSON; what the cause was is sent only if it was the client's."""
+    name = _BY_STATUS.get(status, "internal-error" if status >= 500 else "bad-request")
+    detail = (cause.log_message or "") if isinstance(cause, HTTPError) and name == "bad-request" else ""
+    refuse(handler, QmqError(name, detail), stats)
+
+
 class Problems(RequestHandler):
     """A handler whose errors are problem JSON. `stats` is where they are counted."""
 
@@ -66,10 +77,7 @@ class Problems(RequestHandler):
         set_safe_headers(self)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        cause = kwargs.get("exc_info", (None, None, None))[1]
-        detail = cause.log_message or "" if isinstance(cause, HTTPError) and status_code == 400 else ""
-        name = _BY_STATUS.get(status_code, "internal-error" if status_code >= 500 else "bad-request")
-        refuse(self, QmqError(name, detail), self.stats)
+        answer_failure(self, status_code, kwargs.get("exc_info", (None, None))[1], self.stats)
 
     def log_exception(self, *args: Any) -> None:
         if not isinstance(args[1], HTTPError):  # those are answers, not failures

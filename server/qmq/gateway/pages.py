@@ -12,12 +12,12 @@ from typing import Any
 from tornado.web import HTTPError, RedirectHandler, StaticFileHandler
 
 from qmq.errors import QmqError
-from qmq.gateway.handlers import Problems, refuse, set_safe_headers
+from qmq.gateway.handlers import Problems, answer_failure, refuse, set_safe_headers
 from qmq.stats import Stats
 
 
 def static_root(name: str) -> Path:
-    """The folder of `dist`, `demos` or `closure/qmq`."""
+    """The folder of `dist`, `demos`, `landing` or `closure/qmq`."""
     installed = Path(__file__).parent.parent / "static" / name
     if installed.is_dir():
         return installed
@@ -42,9 +42,13 @@ class Files(StaticFileHandler):
         kind = super().get_content_type()
         return f"{kind}; charset=utf-8" if kind.startswith("text/") or kind.endswith("javascript") else kind
 
+    def validate_absolute_path(self, root: str, absolute_path: str) -> str | None:
+        if "\0" in absolute_path:
+            raise HTTPError(404)
+        return super().validate_absolute_path(root, absolute_path)
+
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        name = {403: "not-found", 404: "not-found", 405: "bad-method"}.get(status_code, "internal-error")
-        refuse(self, QmqError(name, self.request.path[:200] if status_code < 405 else ""), self._stats)
+        answer_failure(self, status_code, kwargs.get("exc_info", (None, None))[1], self._stats)
 
     def log_exception(self, *args: Any) -> None:
         if not isinstance(args[1], HTTPError):
@@ -89,7 +93,7 @@ def routes(stats: Stats, ready: Any, info: dict[str, Any]) -> list[Any]:
 
     """
     dist = str(static_root("dist"))
-    pages = static_root("demos")
+    demos, landing = str(static_root("demos")), str(static_root("landing"))
     rules: list[Any] = [
         (r"/health/live", Health, {"stats": stats}),
         (r"/health/ready", Health, {"stats": stats, "ready": ready}),
@@ -100,11 +104,10 @@ def routes(stats: Stats, ready: Any, info: dict[str, Any]) -> list[Any]:
     if info["demo"]:
         rules += [
             (r"/demo", RedirectHandler, {"url": "/demo/", "permanent": False}),
-            (r"/demo/(.*)", Files, {"stats": stats, "path": str(pages), "default_filename": "index.html"}),
+            (r"/demo/(.*)", Files, {"stats": stats, "path": demos, "default_filename": "index.html"}),
         ]
-    landing = pages / "landing"
     rules += [
-        (r"/()", Files, {"stats": stats, "path": str(landing), "default_filename": "index.html"}),
-        (r"/((?:style|landing)\.css|favicon\.(?:ico|svg)|landing\.js)", Files, {"stats": stats, "path": str(landing)}),
+        (r"/()", Files, {"stats": stats, "path": landing, "default_filename": "index.html"}),
+        (r"/((?:style|landing)\.css|favicon\.(?:ico|svg)|landing\.js)", Files, {"stats": stats, "path": landing}),
     ]
     return rules

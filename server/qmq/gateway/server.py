@@ -16,7 +16,7 @@ from tornado.iostream import UnsatisfiableReadError
 from tornado.web import Application
 
 from qmq.config import Config
-from qmq.gateway.handlers import NotFound, TooLarge
+from qmq.gateway.handlers import NotFound, TooLarge, note_request
 from qmq.stats import Stats
 
 
@@ -32,12 +32,12 @@ class App(Application):
 
     def __init__(self, rules: list[Any], config: Config, stats: Stats) -> None:
         more = {"stats": stats}
-        super().__init__(rules, default_handler_class=NotFound, default_handler_args=more, log_function=_no_log)
+        # Requests are not logged: a busy gateway would log little else.
+        super().__init__(rules, default_handler_class=NotFound, default_handler_args=more, log_function=note_request)
         self._max_header_bytes = config.limits.http_header_bytes
         self._too_large = more
 
     def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> Any:
-        request.connection.context.had_request = True  # type: ignore[union-attr]
         size = len(request.uri or "") + sum(len(name) + len(value) + 4 for name, value in request.headers.get_all())
         if size > self._max_header_bytes:
             return self.get_handler_delegate(request, TooLarge, self._too_large)
@@ -75,7 +75,3 @@ class Server(HTTPServer):
             self._stats.add("errors_headers-too-large")
         elif not getattr(server_conn.context, "had_request", False):
             self._stats.add("connections_unfinished")
-
-
-def _no_log(handler: Any) -> None:
-    """Requests are counted, not logged: a busy gateway would log little else."""

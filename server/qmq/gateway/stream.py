@@ -17,9 +17,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import logging
 import socket
 import ssl
+import sys
+import termios
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -32,8 +35,8 @@ from qmq.stats import Stats
 log = logging.getLogger("qmq.gateway")
 
 _READ_CHUNK = 64 * 1024
-_WRITE_CHUNK = 64 * 1024
-_CHUNKS_PER_TURN = 4  # then other connections get theirs
+_WRITE_CHUNK = 16 * 1024  # small, because that one was written is a sign of life
+_CHUNKS_PER_TURN = 16  # then other connections get theirs
 _MAX_REPLIES = 64 * 1024  # replies that may wait before we stop reading more requests
 
 
@@ -88,10 +91,11 @@ class Connection:
 
     __slots__ = (
         "_blocked", "_closing", "_doomed", "_heard", "_loop", "_opened", "_paused", "_period", "_send", "_sent",
-        "_silence", "_stats", "_stream", "_timer", "_timing", "conversation", "on_end", "outbox",
+        "_silence", "_stats", "_stream", "_timer", "_timing", "_untaken", "conversation", "on_end", "outbox",
     )  # fmt: skip
 
     conversation: Conversation
+    pings = True  # whether `ping` makes a live client answer
 
     def __init__(self, stream: IOStream, stats: Stats, timing: Timing, max_outbox: int) -> None:
         self.outbox = Outbox(self, stats, max_outbox)
@@ -106,6 +110,7 @@ class Connection:
         self._heard = self._sent = True
         self._silence = self._period = 0.0
         self._timer: asyncio.TimerHandle | None = None
+        self._untaken = 0
 
     def start(self, conversation: Conversation) -> None:
         """Begins to read, on behalf of a conversation."""
@@ -216,6 +221,7 @@ class Connection:
     def _drained(self, future: asyncio.Future[None]) -> None:
         if future.cancelled() or future.exception() is not None:
             return  # the close callback follows
+        self._heard = True  # to take what it is sent is a sign of life too
         self._write_backlog()
 
     def _write_backlog(self) -> None:
@@ -250,22 +256,29 @@ class Connection:
 
     def _tick(self) -> None:
         owe, owed = self.conversation.heartbeat
-        if self._heard or self._paused:
+        if self._heard or (self._blocked and self._is_taking()):
             self._silence = 0.0
         else:
             self._silence += self._period
         allowed = 2 * (owed / 1000 if owed else self._timing.ping)
-        if self._silence >= allowed:
+        if self._silence >= allowed and (owed or self.pings or self._blocked):
             self.fail(QmqError("heartbeat-lost", f"nothing came for {self._silence:g} seconds"))
             return
         if not self._blocked:
             if owe and not self._sent:
                 self.conversation.beat()
-            if not owed and not self._heard and self._silence >= self._timing.ping:
+            if self.pings and not owed and not self._heard and self._silence >= self._timing.ping:
                 self.outbox.reply(self.ping())
         self._heard = self._sent = False
         self.flush()
         self._rearm(self._period, self._tick)
+
+    def _is_taking(self) -> bool:
+        """Whether a blocked client has acknowledged anything since the last look."""
+        untaken = _untaken(self._stream.socket)
+        moved = untaken != self._untaken
+        self._untaken = untaken
+        return moved
 
     def _too_late(self) -> None:
         self.fail(QmqError("connect-timeout", f"{self._timing.connect:g} seconds are allowed"))
@@ -294,7 +307,9 @@ class Connection:
         self._closing = True
         code = code or self.conversation.ending or CODES["closed"]
         self._stats.add(f"connections_closed_{code.name}")
-        self.outbox.reply(self.farewell(code))
+        goodbye = self.farewell(code)
+        if goodbye:
+            self.outbox.reply(goodbye)
         self.flush()
         self._rearm(self._timing.linger, self._stream.close)
         self._close_if_done()
@@ -338,3 +353,11 @@ class Connection:
     def __repr__(self) -> str:
         state = "closing" if self._closing else "blocked" if self._blocked else "idle"
         return f"<{type(self).__name__} {self.conversation.name} {state} {self.outbox!r}>"
+
+
+def _untaken(sock: socket.socket) -> int:
+    """Octets that the kernel has and the other end has not acknowledged; 0 where it does not tell."""
+    try:
+        return int.from_bytes(fcntl.ioctl(sock, termios.TIOCOUTQ, b"\0" * 4), sys.byteorder)
+    except OSError:
+        return 0

@@ -12,12 +12,11 @@ import base64
 import binascii
 from collections.abc import Callable
 
-from tornado.iostream import IOStream
-from tornado.web import RequestHandler
+from tornado.iostream import IOStream, StreamClosedError
 
 from qmq.errors import Code, QmqError
 from qmq.gateway.gateway import Gateway
-from qmq.gateway.handlers import check_origin, refuse, set_safe_headers
+from qmq.gateway.handlers import Problems, check_origin, note_request, refuse
 from qmq.gateway.stream import Connection, Conversation
 from qmq.wire import websocket
 
@@ -56,7 +55,7 @@ class WebSocketConnection(Connection):
     def __init__(self, stream: IOStream, gateway: Gateway) -> None:
         super().__init__(stream, gateway.stats, gateway.timing, gateway.config.limits.outbox_bytes)
         limits = gateway.config.limits
-        self._decoder = websocket.Decoder(max_message=limits.body + limits.header_bytes, unmask=_unmask)
+        self._decoder = websocket.Decoder(max_message=limits.frame_bytes, unmask=_unmask)
         self._peer_closed = False
 
     def received(self, data: bytes) -> None:
@@ -112,7 +111,7 @@ class WebSocketConnection(Connection):
         return self._decoder.error is not None
 
 
-class WebSocketHandler(RequestHandler):
+class WebSocketHandler(Problems):
     """Upgrades a request to a WebSocket and hands it to a new conversation.
 
     Args:
@@ -123,18 +122,16 @@ class WebSocketHandler(RequestHandler):
 
     """
 
-    def initialize(
+    def initialize(  # type: ignore[override]
         self,
         gateway: Gateway,
         talk: Callable[[Connection], Conversation],
         subprotocols: tuple[str, ...] = STOMP_SUBPROTOCOLS,
     ) -> None:
+        super().initialize(gateway.stats)
         self._gateway = gateway
         self._talk = talk
         self._subprotocols = subprotocols
-
-    def set_default_headers(self) -> None:
-        set_safe_headers(self)
 
     def get(self) -> None:
         """Answers 101, or says what is wrong with the handshake (section 4.2)."""
@@ -147,7 +144,13 @@ class WebSocketHandler(RequestHandler):
             more = {"Upgrade": "websocket", "Sec-WebSocket-Version": "13"} if error.code.status == 426 else {}
             refuse(self, error, gateway.stats, more)
             return
-        connection = WebSocketConnection(self._accept(key), gateway)
+        note_request(self)
+        try:
+            stream = self._accept(key)
+        except StreamClosedError:
+            gateway.stats.add("connections_lost")
+            return
+        connection = WebSocketConnection(stream, gateway)
         gateway.enter(connection)
         connection.start(self._talk(connection))
 

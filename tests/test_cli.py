@@ -1,0 +1,361 @@
+"""The `qmq` command: one clear line for whatever is wrong, and what serve, pub and sub do when all is right."""
+
+import base64
+import io
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from qmq import __version__, cli
+from qmq.config import OPTIONS
+from tests.helpers import Peer, io_loop
+
+__all__ = ["io_loop"]
+
+QMQ = [sys.executable, "-m", "qmq"]
+
+
+@pytest.fixture
+def run(monkeypatch, capfd):
+    """Runs the command within this process: `status, output, errors = run("serve", "--demo")`."""
+
+    def run(*arguments, environ=None, stdin=b""):
+        for name, value in (environ or {}).items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(sys, "argv", ["qmq", *arguments])
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+        with pytest.raises(SystemExit) as done:
+            cli.main()
+        output, errors = capfd.readouterr()
+        return done.value.code, output, errors
+
+    return run
+
+
+def one_line(found, output, errors, status=2):
+    """What is told about something wrong, once it is certain that it is one line and nothing else."""
+    assert (found, output) == (status, "")
+    assert errors.startswith("qmq: ")
+    assert errors.endswith("\n")
+    assert errors.count("\n") == 1, errors
+    return errors[5:-1]
+
+
+@pytest.fixture
+def wrong(run):
+    """Runs what is wrong, and returns the one line that says so."""
+
+    def wrong(*arguments, status=2, environ=None):
+        return one_line(*run(*arguments, environ=environ), status)
+
+    return wrong
+
+
+def serve_wrongly(*arguments):
+    """The same for what is noticed only when the server starts, in a process of its own."""
+    done = subprocess.run([*QMQ, "serve", *arguments], capture_output=True, text=True, timeout=20)
+    return one_line(done.returncode, done.stdout, done.stderr)
+
+
+ONE_LINE = {
+    "flag": (["--lisen", "x"], "--lisen"),
+    "flag's value": (["--limits-body", "many"], "limits.body must be a whole number, not 'many'"),
+    "flag's size": (["--limits-body", "0"], "limits.body must be at least 1, not 0"),
+    "flag without value": (["--name"], "Option '--name' requires an argument."),
+    "argument": (["extra"], "Got unexpected extra argument (extra)"),
+    "URL": (["--listen", "127.0.0.1:80"], "listen 127.0.0.1:80: the scheme must be one of http"),
+    "URL that does not end": (["--listen", "http://[::1"], "listen http://[::1: "),
+    "open to all": (["--listen", "http://0.0.0.0:0"], "listen http://0.0.0.0:0: anybody could connect"),
+    "file": (["--config", "/nowhere/x.toml"], "cannot read /nowhere/x.toml: No such file or directory"),
+    "directory": (["--config", "/"], "cannot read /: Is a directory"),
+}
+
+
+@pytest.mark.parametrize("name", ONE_LINE)
+@pytest.mark.parametrize("command", ["serve", "check-config"])
+def test_a_wrong_option_is_one_line_and_exit_2(wrong, command, name):
+    arguments, told = ONE_LINE[name]
+    assert told in wrong(command, *arguments)
+
+
+def test_a_time_that_is_no_number_is_one_line_and_exit_2(wrong):
+    assert "drain must be" in wrong("check-config", "--drain", "nan")
+
+
+def test_a_wrong_key_type_or_variable_is_one_line_and_exit_2(wrong, tmp_path):
+    file = tmp_path / "qmq.toml"
+    for text, told in (
+        ("lisen = []", "there is no option 'lisen'"),
+        ('[limits]\nbody = "x"', "limits.body must be a whole number, not 'x'"),
+        ("[limits", "is not valid TOML"),
+    ):
+        file.write_text(text)
+        assert told in wrong("serve", "--config", str(file))
+    file.write_bytes(b"\xff")
+    assert "is not valid TOML" in wrong("serve", "--config", str(file))
+    assert wrong("serve", environ={"QMQ_NAMES": "x"}) == "environment: there is no option 'QMQ_NAMES'"
+
+
+def test_a_port_that_is_taken_is_one_line_and_exit_2():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        assert serve_wrongly("--listen", url) == f"cannot listen on {url}: Address already in use"
+
+
+def test_an_address_that_is_not_ours_is_one_line_and_exit_2():
+    told = serve_wrongly("--listen", "http://192.0.2.1:80", "--allow-anonymous")
+    assert told.startswith("cannot listen on http://192.0.2.1:80: ")
+
+
+def test_a_host_that_can_be_no_name_is_one_line_and_exit_2():
+    url = f"http://{'x' * 64}.example:80"
+    assert serve_wrongly("--listen", url, "--allow-anonymous").startswith(f"cannot listen on {url}: ")
+
+
+def test_a_ready_file_that_cannot_be_written_is_one_line_and_exit_2():
+    told = serve_wrongly("--listen", "http://127.0.0.1:0", "--ready-file", "/nowhere/ready")
+    assert "/nowhere/ready" in told
+    assert "No such file or directory" in told
+
+
+def test_check_config_says_what_it_amounts_to(run, tmp_path):
+    file = tmp_path / "qmq.toml"
+    file.write_text('name = "file"\ndrain = 1\n[limits]\nbody = 5\nheaders = 5\nsubscriptions = 5\n')
+    status, output, errors = run(
+        "check-config", "--config", str(file), "--limits-body", "7", "--listen", "http://127.0.0.1:1",
+        "--listen", "http://127.0.0.1:2", environ={"QMQ_LIMITS_BODY": "6", "QMQ_LIMITS_HEADERS": "6"},
+    )  # fmt: skip
+    assert (status, errors) == (0, "")
+    found = {key: json.loads(value) for key, value in (line.split(" = ", 1) for line in output.splitlines())}
+    assert list(found) == list(OPTIONS)
+    assert (found["name"], found["drain"]) == ("file", 1.0)
+    assert [found[f"limits.{name}"] for name in ("body", "headers", "subscriptions", "bytes")] == [7, 6, 5, 16 << 20]
+    assert found["listen"] == ["http://127.0.0.1:1", "http://127.0.0.1:2"]
+
+
+def test_help_names_every_option_and_its_variable():
+    output = CliRunner().invoke(cli.cli, ["serve", "--help"], terminal_width=200).output
+    for option in OPTIONS.values():
+        assert option.flag in output
+        assert f"[{option.variable}]" in output
+    assert CliRunner().invoke(cli.cli, ["--version"]).output == f"qmq, version {__version__}\n"
+
+
+def test_no_command_is_help_and_exit_2(run):
+    status, output, errors = run()
+    assert (status, output) == (2, "")
+    assert "Usage: " in errors
+
+
+@pytest.mark.parametrize("command", ["pub", "sub"])
+def test_a_server_that_is_not_there_is_one_line_and_exit_1(wrong, command):
+    with socket.create_server(("127.0.0.1", 0)) as once:
+        port = once.getsockname()[1]
+    told = wrong(command, "/topic/a", "--url", f"ws://127.0.0.1:{port}", status=1)
+    assert told.startswith("connect-failed: The server could not be reached: ")
+
+
+NO_ADDRESSES = [
+    "ftp://x",
+    "nonsense",
+    "ws://",
+    "ws://[::1",
+    "ws://127.0.0.1:99999",
+    "ws://127.0.0.1:x",
+    f"ws://{'x' * 64}.x",
+]
+
+
+@pytest.mark.parametrize("url", NO_ADDRESSES)
+def test_an_address_that_is_none_is_one_line_and_exit_1(wrong, url):
+    assert wrong("pub", "/topic/a", "x", "--url", url, status=1).startswith("connect-failed: ")
+
+
+@pytest.mark.parametrize("header", ["x", ":x", ""])
+def test_a_header_without_name_or_colon_is_one_line_and_exit_2(wrong, header):
+    assert wrong("sub", "/topic/a", "--header", header) == f"--header must be NAME:VALUE, not {header!r}"
+
+
+def test_a_count_of_nothing_is_one_line_and_exit_2(wrong):
+    assert "--count" in wrong("sub", "/topic/a", "--count", "0")
+
+
+# A real server in a process of its own, for the rest.
+
+
+class Serve:
+    """`qmq serve`, running."""
+
+    def __init__(self, ready_file, *arguments, environ=None):
+        self.process = subprocess.Popen(
+            [*QMQ, "serve", "--listen", "http://127.0.0.1:0", "--ready-file", str(ready_file), *arguments],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environ,
+        )  # fmt: skip
+        end = time.monotonic() + 20
+        while not ready_file.exists():
+            assert self.process.poll() is None, self.process.stderr.read()
+            assert time.monotonic() < end
+            time.sleep(0.02)
+        self.ready = json.loads(ready_file.read_text())
+        self.port = self.ready["listen"][0]["port"]
+        self.url = f"ws://127.0.0.1:{self.port}/stomp"
+        self.listen = [{"port": self.port}]
+
+    def stop(self, number=signal.SIGTERM):
+        """Ends it; exit status, output and errors."""
+        self.process.send_signal(number)
+        output, errors = self.process.communicate(timeout=20)
+        return self.process.returncode, output.decode(), errors.decode()
+
+    def close(self):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.communicate()
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    """One server for all that only talks to it."""
+    server = Serve(tmp_path_factory.mktemp("serve") / "ready", "--name", "shared")
+    yield server
+    server.close()
+
+
+@pytest.mark.gen_test(timeout=40)
+async def test_sigterm_sends_clients_away_and_ends_with_0(tmp_path):
+    file = tmp_path / "qmq.toml"
+    file.write_text('name = "of-the-file"\ndemo = true\ndrain = 0.3\n')
+    server = Serve(tmp_path / "ready", "--config", str(file), "--log-level", "warning")
+    try:
+        assert server.ready["name"] == "of-the-file"
+        assert server.ready["pid"] == server.process.pid
+        assert server.ready["listen"] == [{"scheme": "http", "host": "127.0.0.1", "port": server.port}]
+        peers = [await Peer.open(server.port) for _ in range(3)]
+        for peer in peers:
+            await peer.upgrade()
+            await peer.login()
+        await peers[0].subscribe("/topic/demo.prices.#")
+        assert (await peers[0].frame()).command == "MESSAGE"
+        status, output, errors = server.stop()
+        assert (status, errors) == (0, "")
+        assert output == f"qmq of-the-file listens on http://127.0.0.1:{server.port}\n"
+        for peer in peers:
+            frames, number, reason = await peer.ended()
+            assert (frames[-1].headers["code"], number, reason) == ("shutting-down", 1012, "shutting-down")
+            peer.close()
+    finally:
+        server.close()
+
+
+def test_sigint_ends_with_0_too_and_the_environment_counts(tmp_path):
+    environ = {"QMQ_NAME": "of-the-env", "QMQ_DRAIN": "0.1", "PYTHONPATH": ":".join(filter(None, sys.path))}
+    server = Serve(tmp_path / "ready", environ=environ)
+    try:
+        assert server.ready["name"] == "of-the-env"
+        assert server.stop(signal.SIGINT)[0] == 0
+    finally:
+        server.close()
+
+
+def subscribe(server, *arguments):
+    """`qmq sub`, running and subscribed."""
+    process = subprocess.Popen(
+        [*QMQ, "sub", "--url", server.url, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stderr.readline().startswith(b"subscribed to ")
+    return process
+
+
+def finish(process):
+    try:
+        output, errors = process.communicate(timeout=20)
+    finally:
+        process.kill()
+    assert (process.returncode, errors) == (0, b"")
+    return output
+
+
+def test_pub_and_sub_as_text(served, run):
+    process = subscribe(served, "/topic/text.*", "--count", "4")
+    url = ["--url", served.url]
+    assert run("pub", "/topic/text.a", "an argument", *url) == (0, "", "")
+    assert run("pub", "/topic/text.a", *url, stdin="from ärgs\nto lines".encode()) == (0, "", "")
+    assert run("pub", "/topic/text.b", "-", *url, stdin=b"\xff\0") == (0, "", "")
+    assert run("pub", "/topic/text.c", "", *url, stdin=b"not read") == (0, "", "")
+    assert finish(process) == "an argument\nfrom ärgs\nto lines\n".encode() + b"\xff\0\n\n"
+
+
+def test_pub_and_sub_as_json(served, run):
+    process = subscribe(served, "/topic/json.#", "--json", "--count", "3", "--header", "max-messages:10")
+    url = ["--url", served.url, "--login", "me", "--passcode", "secret"]
+    assert run("pub", "/topic/json.a", "tëxt", "--header", "x:a:b", *url)[0] == 0
+    assert run("pub", "/topic/json.a", "{}", "--content-type", "application/json", *url)[0] == 0
+    assert run("pub", "/topic/json.a", *url, stdin=b"\xff\0\n")[0] == 0
+    first, second, third = map(json.loads, finish(process).splitlines())
+    assert first["id"].startswith("shared.")
+    assert (first["destination"], first["body"], first["headers"]["x"]) == ("/topic/json.a", "tëxt", "a:b")
+    assert first["headers"]["content-type"] == "text/plain"
+    assert second["headers"]["content-type"] == "application/json"
+    assert (base64.b64decode(third["bodyBase64"]), "body" in third) == (b"\xff\0\n", False)
+    assert "content-type" not in third["headers"]
+    assert not {"subscription", "content-length", "receipt"} & set(first["headers"])
+
+
+def test_an_argument_that_is_no_utf8_is_published_as_it_is(served):
+    process = subscribe(served, "/topic/octets", "--count", "1")
+    try:
+        sent = subprocess.run([*QMQ, "pub", "/topic/octets", b"\xff\xfe", "--url", served.url], capture_output=True)
+        assert (sent.returncode, sent.stdout, sent.stderr) == (0, b"", b"")
+        assert finish(process) == b"\xff\xfe\n"
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_what_the_server_refuses_is_one_line_and_exit_1(served, wrong):
+    url = ["--url", served.url]
+    assert wrong("pub", "/nowhere/a", "x", *url, status=1).startswith("bad-destination: ")
+    assert wrong("pub", "/topic/a.*", "x", *url, status=1).startswith("bad-pattern: ")
+    assert wrong("sub", "/topic/a..b", *url, status=1).startswith("bad-pattern: ")
+    assert wrong("sub", "/topic/a", "--header", "overflow:x", *url, status=1).startswith("bad-header: ")
+    assert wrong("pub", "/topic/a", "x", "--login", "a\nb", *url, status=1).startswith("bad-header: ")
+    wrong_path = f"ws://127.0.0.1:{served.port}/nothing"
+    assert "404 Not Found" in wrong("pub", "/topic/a", "x", "--url", wrong_path, status=1)
+
+
+def test_sub_ends_with_1_when_the_server_goes(tmp_path):
+    server = Serve(tmp_path / "ready", "--drain", "0.1")
+    try:
+        process = subscribe(server, "/topic/a")
+        assert server.stop()[0] == 0
+        output, errors = process.communicate(timeout=20)
+        assert (process.returncode, output) == (1, b"")
+        assert errors.startswith(b"qmq: shutting-down: ")
+        assert errors.count(b"\n") == 1
+    finally:
+        server.close()
+
+
+def test_sub_ends_quietly_when_nobody_reads_its_output(served, run):
+    process = subscribe(served, "/topic/pipe")
+    process.stdout.close()
+    assert run("pub", "/topic/pipe", "x", "--url", served.url)[0] == 0
+    try:
+        assert process.wait(20) != 0
+        assert process.stderr.read() == b""
+    finally:
+        process.kill()
+        process.stderr.close()
+
+
+def test_the_module_can_be_run_and_ends_like_the_command():
+    done = subprocess.run([*QMQ, "check-config", "--name", "a b"], capture_output=True, cwd=Path("/"))
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr == b"qmq: name must be 1 to 64 letters, digits or -, not 'a b'\n"

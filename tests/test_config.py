@@ -1,0 +1,192 @@
+"""The one definition of the configuration: where values come from, which win, and what is refused."""
+
+import dataclasses
+
+import pytest
+
+from qmq import config
+from qmq.config import OPTIONS, Config, Limits, load, make, parse_listen
+from qmq.errors import ConfigError
+
+
+@pytest.fixture
+def toml(tmp_path):
+    """Writes a TOML file and returns its path."""
+
+    def toml(text):
+        path = tmp_path / "qmq.toml"
+        path.write_text(text, "utf-8")
+        return str(path)
+
+    return toml
+
+
+def test_every_field_is_an_option_with_a_name_in_each_place():
+    names = {item.name for item in dataclasses.fields(Config)} - {"limits"}
+    names |= {f"limits.{item.name}" for item in dataclasses.fields(Limits)}
+    assert set(OPTIONS) == names
+    option = OPTIONS["limits.http_header_bytes"]
+    assert (option.flag, option.variable) == ("--limits-http-header-bytes", "QMQ_LIMITS_HTTP_HEADER_BYTES")
+    assert len({option.flag for option in OPTIONS.values()}) == len(OPTIONS)
+    assert len({option.variable for option in OPTIONS.values()}) == len(OPTIONS)
+    assert all(option.help for option in OPTIONS.values())
+
+
+def test_defaults_are_right_by_themselves():
+    assert load(environ={}) == Config() == make({})
+    assert Config().listen == ("http://127.0.0.1:8000", "stomp://127.0.0.1:61613")
+
+
+def test_flag_before_environment_before_file_before_default(toml):
+    file = toml('name = "file"\n[limits]\nbody = 1\nheaders = 1\n')
+    environ = {"QMQ_NAME": "env", "QMQ_LIMITS_BODY": "2"}
+    assert load({}, None, {}).limits.body == 1 << 20
+    assert load({}, file, {}).name == "file"
+    assert load({}, file, environ).name == "env"
+    found = load({"name": "flag"}, file, environ)
+    assert (found.name, found.limits.body, found.limits.headers, found.limits.subscriptions) == ("flag", 2, 1, 1000)
+
+
+def test_the_file_may_be_named_by_the_environment(toml):
+    assert load({}, None, {"QMQ_CONFIG": toml('name = "x"')}).name == "x"
+    other = toml('name = "y"')
+    assert load({}, other, {"QMQ_CONFIG": "/nowhere"}).name == "y"
+
+
+def test_values_of_all_kinds(toml):
+    text = 'listen = ["http://127.0.0.1:1", "http://[::1]:2"]\ndemo = true\ndrain = 3\n[limits]\nping_seconds = 1.5\n'
+    environ = {
+        "QMQ_LISTEN": "http://127.0.0.1:1, http://[::1]:2,", "QMQ_DEMO": "Yes", "QMQ_DRAIN": "3",
+        "QMQ_LIMITS_PING_SECONDS": "1.5",
+    }  # fmt: skip
+    for found in (load({}, toml(text), {}), load({}, None, environ)):
+        assert found.listen == ("http://127.0.0.1:1", "http://[::1]:2")
+        assert (found.demo, found.drain, found.limits.ping_seconds) == (True, 3.0, 1.5)
+    for text, value in {"true": True, "1": True, "no": False, "FALSE": False, "0": False}.items():
+        assert load({}, None, {"QMQ_DEMO": text}).demo is value
+
+
+# name: (the file, what the error says, besides the file's name)
+FILES = {
+    "unknown key": ("lisen = []", "there is no option 'lisen'"),
+    "unknown key of a section": ("[limits]\nbodies = 1", "there is no option 'limits.bodies'"),
+    "unknown section": ("[limit]\nbody = 1", "there is no option 'limit'"),
+    "section as a key": ("limits = 3", "limits is a section, write [limits]"),
+    "key as a section": ("[demo]\nx = 1", "demo must be a boolean, not {'x': 1}"),
+    "text for a number": ('[limits]\nbody = "1"', "limits.body must be a whole number, not '1'"),
+    "fraction for a whole number": ("[limits]\nbody = 1.5", "limits.body must be a whole number, not 1.5"),
+    "boolean for a whole number": ("[limits]\nbody = true", "limits.body must be a whole number, not True"),
+    "boolean for a number": ("drain = true", "drain must be a number, not True"),
+    "number for a boolean": ("demo = 1", "demo must be a boolean, not 1"),
+    "text for a list": ('listen = "http://127.0.0.1:1"', "listen must be a list of strings, not 'http://127.0.0.1:1'"),
+    "list of numbers": ("listen = [1]", "listen must be a list of strings, not [1]"),
+    "number for text": ("name = 1", "name must be a string, not 1"),
+    "no TOML": ("name = ", "is not valid TOML"),
+    "key twice": ('name = "a"\nname = "b"', "is not valid TOML"),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_wrong_files(toml, name):
+    text, told = FILES[name]
+    path = toml(text)
+    with pytest.raises(ConfigError) as error:
+        load({}, path, {})
+    assert told in str(error.value)
+    assert path in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_files_that_cannot_be_read(tmp_path):
+    binary = tmp_path / "binary"
+    binary.write_bytes(b"\xff\xfe")
+    files = {tmp_path / "none": "No such file", tmp_path: "Is a directory", binary: "is not valid TOML"}
+    for path, told in files.items():
+        with pytest.raises(ConfigError, match=told):
+            load({}, str(path), {})
+
+
+@pytest.mark.parametrize(
+    ("environ", "told"),
+    [
+        ({"QMQ_LISEN": "x"}, "environment: there is no option 'QMQ_LISEN'"),
+        ({"QMQ_": "x"}, "environment: there is no option 'QMQ_'"),
+        ({"QMQ_LIMITS_BODY": "many"}, "environment: QMQ_LIMITS_BODY: limits.body must be a whole number, not 'many'"),
+        ({"QMQ_DRAIN": ""}, "environment: QMQ_DRAIN: drain must be a number, not ''"),
+        ({"QMQ_DEMO": "perhaps"}, "environment: QMQ_DEMO: demo must be true or false, not 'perhaps'"),
+    ],
+)
+def test_wrong_environments(environ, told):
+    with pytest.raises(ConfigError) as error:
+        load({}, None, {"PATH": "x", "QMX": "y", **environ})
+    assert str(error.value) == told
+
+
+VALUES = {
+    "unknown": ({"lisen": 1}, "there is no option 'lisen'"),
+    "too small": ({"limits.body": 0}, "limits.body must be at least 1, not 0"),
+    "negative time": ({"drain": -1.0}, "drain must be at least 0, not -1"),
+    "no time": ({"limits.ping_seconds": 0.0}, "limits.ping_seconds must be at least 0.01, not 0"),
+    "bad name": ({"name": "a.b"}, "name must be 1 to 64 letters, digits or -, not 'a.b'"),
+    "name with a line end": ({"name": "a\n"}, "name must be"),
+    "long name": ({"name": "a" * 65}, "name must be"),
+    "no name": ({"name": ""}, "name must be"),
+    "level": ({"log_level": "loud"}, "log_level must be debug, info, warning or error, not 'loud'"),
+    "nothing to listen on": ({"listen": ()}, "listen needs at least one URL"),
+    "another scheme": ({"listen": ("ftp://127.0.0.1:1",)}, "listen ftp://127.0.0.1:1: the scheme must be one of http"),
+    "no scheme": ({"listen": ("127.0.0.1:1",)}, "the scheme must be one of"),
+    "no port": ({"listen": ("http://127.0.0.1",)}, "write it as http://HOST:PORT"),
+    "port too large": ({"listen": ("http://127.0.0.1:65536",)}, "write it as http://HOST:PORT"),
+    "port that is none": ({"listen": ("http://127.0.0.1:http",)}, "write it as http://HOST:PORT"),
+    "no host": ({"listen": ("http://:80",)}, "write it as http://HOST:PORT"),
+    "path": ({"listen": ("http://127.0.0.1:80/x",)}, "write it as http://HOST:PORT"),
+    "query": ({"listen": ("http://127.0.0.1:80?x",)}, "write it as http://HOST:PORT"),
+    "password": ({"listen": ("http://a:b@127.0.0.1:80",)}, "write it as http://HOST:PORT"),
+    "open to all": ({"listen": ("http://0.0.0.0:80",)}, "set allow_anonymous if that is wanted"),
+    "open to all, in IPv6": ({"listen": ("http://[::]:80",)}, "set allow_anonymous if that is wanted"),
+    "a name that only looks like loopback": ({"listen": ("http://127.example.com:80",)}, "set allow_anonymous"),
+    "the second is wrong": ({"listen": ("http://127.0.0.1:1", "x")}, "listen x: the scheme"),
+    "an address that does not end": ({"listen": ("http://[::1:80",)}, "listen http://[::1:80: "),
+    "time that is no number": ({"limits.connect_seconds": float("nan")}, "limits.connect_seconds must be"),
+    "endless time": ({"drain": float("inf")}, "drain must be"),
+}
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_wrong_values(name):
+    values, told = VALUES[name]
+    with pytest.raises(ConfigError) as error:
+        make(values)
+    assert told in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_values_of_the_wrong_type_are_refused_when_embedded_too():
+    for values in ({"limits.body": "1"}, {"demo": "no"}, {"listen": "http://127.0.0.1:1"}):
+        with pytest.raises(ConfigError):
+            make(values)
+
+
+def test_loopback_needs_no_leave():
+    for host in ("127.0.0.1", "127.1.2.3", "localhost", "[::1]"):
+        make({"listen": (f"http://{host}:0",)})
+    make({"listen": ("http://0.0.0.0:0", "http://example.com:0"), "allow_anonymous": True})
+
+
+def test_parse_listen():
+    assert parse_listen("http://[::1]:80") == ("http", "::1", 80)
+    assert parse_listen("http://127.0.0.1:0") == ("http", "127.0.0.1", 0)
+
+
+def test_the_default_name_is_one_that_is_allowed(monkeypatch):
+    for host, name in {"web1.example.com": "web1-example-com", "ÄÖÜ": "qmq", "x" * 100: "x" * 32, "": "qmq"}.items():
+        monkeypatch.setattr(config.socket, "gethostname", lambda host=host: host)
+        assert Config().name == name
+
+
+def test_the_table_of_the_documentation_names_every_option():
+    table = config.as_markdown()
+    for option in OPTIONS.values():
+        assert f"| `{option.key}` | `{option.flag}` | `{option.variable}` |" in table
+    assert len(table.splitlines()) == len(OPTIONS) + 2
+    assert len({line.count("|") for line in table.splitlines()}) == 1
