@@ -7,13 +7,10 @@ does not read. Whatever waits has a deadline, and fails the test when that passe
 
 import asyncio
 import contextlib
-import gc
 import json
 import socket
 import time
 from dataclasses import dataclass
-
-import pytest
 
 from qmq.errors import CODES
 from qmq.wire import stomp, websocket
@@ -30,17 +27,6 @@ UPGRADE = {
     "Sec-WebSocket-Key": KEY,
     "Sec-WebSocket-Version": "13",
 }
-
-
-@pytest.fixture
-def io_loop(io_loop):
-    """The shared fixture's loop, made current: pytest-tornado makes a test's task on the current loop."""
-    if not gc.get_freeze_count():
-        gc.collect()
-        gc.freeze()  # what is there before the first test need not be looked at after each
-    asyncio.set_event_loop(io_loop.asyncio_loop)
-    yield io_loop
-    asyncio.set_event_loop(None)
 
 
 async def until(condition, seconds=DEADLINE):

@@ -15,9 +15,7 @@ from click.testing import CliRunner
 
 from qmq import __version__, cli
 from qmq.config import OPTIONS
-from tests.helpers import Peer, io_loop
-
-__all__ = ["io_loop"]
+from tests.helpers import Peer
 
 QMQ = [sys.executable, "-m", "qmq"]
 

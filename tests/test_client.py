@@ -11,9 +11,7 @@ from qmq.client import connect
 from qmq.errors import QmqError
 from qmq.wire import stomp, websocket
 from qmq.wire.websocket import BINARY, CLOSE, PING, TEXT
-from tests.helpers import io_loop, until
-
-__all__ = ["io_loop"]
+from tests.helpers import until
 
 
 @pytest.fixture

@@ -6,9 +6,6 @@ import pytest
 
 from qmq.client import connect
 from qmq.demo import SYMBOLS
-from tests.helpers import io_loop
-
-__all__ = ["io_loop"]
 
 
 @pytest.mark.gen_test(timeout=20)

@@ -9,9 +9,7 @@ import qmq
 from qmq.config import make
 from qmq.errors import ConfigError, QmqError
 from qmq.node import Node
-from tests.helpers import Peer, io_loop, plain
-
-__all__ = ["io_loop"]
+from tests.helpers import Peer, plain
 
 
 @pytest.mark.gen_test(timeout=20)

@@ -18,6 +18,7 @@ import itertools
 import json
 import os
 import ssl
+from collections import deque
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
@@ -88,7 +89,11 @@ class Subscription:
         self.granted: dict[str, str] = {}
         self._client = client
         self._key = key
-        self._queue: asyncio.Queue[Received | None] = asyncio.Queue(_MAX_WAITING)
+        self._messages: deque[Received] = deque()
+        self._ended = False
+        self._reason: QmqError | None = None
+        self._arrived = asyncio.Event()
+        self._room = asyncio.Event()
 
     def __aiter__(self) -> Self:
         return self
@@ -100,34 +105,44 @@ class Subscription:
         return message
 
     async def next(self) -> Received | None:
-        """The next message, or None after `unsubscribe`.
+        """The next message; None when there are no more after `unsubscribe`.
 
         Raises:
-            QmqError: The reason, if the connection has ended.
+            QmqError: The reason, if the connection has ended and all is read.
 
         """
-        if self._queue.empty() and self._client.error is not None:
-            raise self._client.error
-        message = await self._queue.get()
-        if message is None and self._client.error is not None:
-            raise self._client.error
-        return message
+        while not self._messages:
+            if self._reason is not None:
+                raise self._reason
+            if self._ended:
+                return None
+            self._arrived.clear()
+            await self._arrived.wait()
+        self._room.set()
+        return self._messages.popleft()
 
     async def put(self, message: Received) -> None:
         """Adds a message; waits while the reader is too far behind. For the client only."""
-        await self._queue.put(message)
+        while len(self._messages) >= _MAX_WAITING and not self._ended:
+            self._room.clear()
+            await self._room.wait()
+        if not self._ended:
+            self._messages.append(message)
+            self._arrived.set()
 
     async def unsubscribe(self) -> None:
         """Ends it; returns when the server has."""
         await self._client._request("UNSUBSCRIBE", {"id": self._key})
         self._client._subscriptions.pop(self._key, None)
-        self.end()
+        self.end(None)
 
-    def end(self) -> None:
-        """Lets the reader know that no more will come."""
-        if self._queue.full():
-            self._queue.get_nowait()
-        self._queue.put_nowait(None)
+    def end(self, reason: QmqError | None) -> None:
+        """Lets readers know that no more will come, and why. For the client only."""
+        if not self._ended:
+            self._ended = True
+            self._reason = reason
+        self._arrived.set()
+        self._room.set()
 
 
 class Client:
@@ -197,6 +212,8 @@ class Client:
 
     async def close(self) -> None:
         """Says goodbye and closes. Does nothing if the connection has ended."""
+        for subscription in self._subscriptions.values():
+            subscription.end(QmqError("closed"))  # nobody reads on, so nothing need wait for a reader
         if self.error is None:
             try:
                 await asyncio.wait_for(self._request("DISCONNECT", {}), 5)
@@ -305,10 +322,12 @@ class Client:
                 answer.set_exception(reason)
                 answer.exception()  # whoever waits is told; nobody else need be
         for subscription in self._subscriptions.values():
-            subscription.end()
+            subscription.end(reason)
 
 
-async def connect(url: str, login: str = "", passcode: str = "", *, tls: ssl.SSLContext | None = None) -> Client:
+async def connect(
+    url: str, login: str = "", passcode: str = "", *, tls: ssl.SSLContext | None = None, seconds: float = 10.0
+) -> Client:
     """Connects to a gateway and logs in.
 
     Args:
@@ -317,11 +336,20 @@ async def connect(url: str, login: str = "", passcode: str = "", *, tls: ssl.SSL
         login: Name to log in with.
         passcode: Password or token.
         tls: For `wss`, if the default context does not do.
+        seconds: How long all of it may take.
 
     Raises:
         QmqError: `connect-failed` if there is no gateway, or what it says.
 
     """
+    try:
+        async with asyncio.timeout(seconds):
+            return await _connect(url, login, passcode, tls)
+    except TimeoutError as error:
+        raise QmqError("connect-failed", f"{url} did not answer within {seconds:g} seconds") from error
+
+
+async def _connect(url: str, login: str, passcode: str, tls: ssl.SSLContext | None) -> Client:
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -339,7 +367,7 @@ async def connect(url: str, login: str = "", passcode: str = "", *, tls: ssl.SSL
         raise QmqError("connect-failed", f"{url}: {getattr(error, 'strerror', None) or error}") from error
     try:
         await _handshake(reader, writer, parts.netloc, parts.path if parts.path.strip("/") else "/stomp")
-    except QmqError:
+    except BaseException:
         writer.close()
         raise
     client = Client(reader, writer)

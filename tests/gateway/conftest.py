@@ -4,9 +4,7 @@ import resource
 
 import pytest
 
-from tests.helpers import Peer, Witness, io_loop
-
-__all__ = ["dial", "io_loop", "join", "many_files", "witness"]
+from tests.helpers import Peer, Witness
 
 
 @pytest.fixture

@@ -110,6 +110,8 @@ def test_the_head_cache_stays_small():
 def test_an_old_clients_disconnect_without_its_blank_line():
     [(head, body)] = stomp.Decoder().feed(b"DISCONNECT\n\0\n")
     assert (head.command, head.headers, body) == ("DISCONNECT", {}, b"")
+    [(head, _)] = stomp.Decoder().feed(b"DISCONNECT\r\nreceipt:1\r\n\0")
+    assert head.headers == {"receipt": "1"}
 
 
 def test_a_large_body_in_small_pieces_is_looked_at_once():

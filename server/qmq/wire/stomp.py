@@ -216,8 +216,9 @@ class Decoder:
         nul = data.find(b"\0", pos, stop if stop >= 0 else len(data))
         if nul >= 0:
             # Some old clients leave out DISCONNECT's blank line.
-            if data[pos:nul].rstrip(b"\r\n") == b"DISCONNECT":
-                return Head("DISCONNECT", {}), nul
+            raw = data[pos:nul].rstrip(b"\r\n")
+            if raw.split(b"\n", 1)[0].rstrip(b"\r") == b"DISCONNECT" and len(raw) <= self.max_header_bytes:
+                return self._parse_head(raw), nul
             raise QmqError("bad-frame", "NUL before the blank line that ends the headers")
         size = (stop if stop >= 0 else len(data)) - pos
         if size > self.max_header_bytes:
