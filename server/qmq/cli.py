@@ -91,6 +91,7 @@ async def _serve(settings: Config) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
     await node.start()
+    gc.freeze()
     for at in node.listen:
         host = f"[{at['host']}]" if ":" in at["host"] else at["host"]
         click.echo(f"qmq {settings.name} listens on {at['scheme']}://{host}:{at['port']}")

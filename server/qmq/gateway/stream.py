@@ -347,6 +347,7 @@ class Connection:
         self._doomed = True
         self.conversation.close(CODES["connection-lost"])
         self.outbox.clear()
+        del self.outbox.sink  # or the two would keep each other until a full collection, which is rare
         if self.on_end is not None:
             self.on_end(self)
 

@@ -58,25 +58,20 @@ class WebSocketConnection(Connection):
         self._decoder = websocket.Decoder(max_message=limits.frame_bytes, unmask=_unmask)
         self._peer_closed = False
 
+    def start(self, conversation: Conversation) -> None:
+        self._decoder.joins = conversation.stream
+        super().start(conversation)
+
     def received(self, data: bytes) -> None:
         """Takes a chunk off the socket."""
         conversation = self.conversation
-        texts: list[bytes] = []  # those that follow each other, to be handed over as one
         for opcode, payload in self._decoder.feed(data):
-            if opcode == websocket.TEXT and conversation.stream:
-                texts.append(payload)
-                continue
-            if texts:
-                conversation.receive(b"".join(texts), True)
-                texts.clear()
             if opcode <= websocket.BINARY:
                 conversation.receive(payload, opcode == websocket.TEXT)
             elif opcode == websocket.PING:
                 self.outbox.reply(websocket.encode(websocket.PONG, payload))
             elif opcode == websocket.CLOSE:
                 self._on_close(payload)
-        if texts:
-            conversation.receive(b"".join(texts), True)
         if conversation.ending is not None and not self._closing:
             self.end()
         error = self._decoder.error
@@ -184,6 +179,7 @@ class WebSocketHandler(Problems):
         if chosen is not None:
             lines.append(f"Sec-WebSocket-Protocol: {chosen}")
         stream = self.detach()
+        self.ui = {}  # type: ignore[assignment]  # refers to the handler; Tornado's own finish() lets go of it too
         stream.set_nodelay(True)
         stream.write("\r\n".join([*lines, "", ""]).encode()).add_done_callback(_ignore)
         return stream

@@ -51,15 +51,20 @@ class Decoder:
         masked: Whether the peer must mask: true for a server, false for a client.
         max_message: Octets of one message, over all its fragments.
         unmask: A faster `xor`, if there is one.
+        joins: Whether text messages that follow each other may come as one, for
+            protocols that only count octets.
 
     """
 
     __slots__ = (
         "_chunks", "_fin", "_mask", "_masked", "_opcode", "_remaining", "_size", "_stopped", "_tail",
-        "_unmask", "_utf8", "error", "max_message",
+        "_unmask", "_utf8", "error", "joins", "max_message",
     )  # fmt: skip
 
-    def __init__(self, *, masked: bool = True, max_message: int = 1 << 20, unmask: Unmask = xor) -> None:
+    def __init__(
+        self, *, masked: bool = True, max_message: int = 1 << 20, unmask: Unmask = xor, joins: bool = False
+    ) -> None:
+        self.joins = joins
         self.error: QmqError | None = None
         self.max_message = max_message
         self._masked = 0x80 if masked else 0
@@ -95,10 +100,20 @@ class Decoder:
         self._tail = b""
 
     def _parse(self, data: bytes, events: list[Event]) -> None:
+        run: list[bytes] = []  # whole text messages that follow each other
+        try:
+            self._parse_frames(data, events, run)
+        finally:
+            if run:
+                self._end_run(run, events)
+
+    def _parse_frames(self, data: bytes, events: list[Event], run: list[bytes]) -> None:
         pos, end = 0, len(data)
         masked, unmask, max_message = self._masked, self._unmask, self.max_message
+        mask_octets = masked >> 5  # four or none
         if self._remaining >= 0:
             pos = self._more_payload(data, 0, events)
+        within = self._opcode
         while end - pos >= 2:
             first, second = data[pos], data[pos + 1]
             if second & 0x80 != masked:
@@ -112,25 +127,40 @@ class Decoder:
                 length = data[pos + 2] << 8 | data[pos + 3] if length == 126 else _long_length(data[pos + 2 : start])
                 if length < 126:
                     raise QmqError("bad-websocket", "a length must be written in the fewest octets")
-            start += masked >> 5  # four octets of mask, or none
+            start += mask_octets
+            stop = start + length
+            if first == 0x81 and stop <= end and not within and length <= max_message:
+                run.append(unmask(data[start - 4 : start], data[start:stop]) if masked else data[start:stop])
+                pos = stop
+                continue
+            # Everything but a text message in one frame that is all here.
             if start > end:
                 break
-            stop = start + length
-            if (first != 0x81 and first != 0x82) or self._opcode or length > max_message or stop > end:
-                # Everything but a text or binary message in one frame that is all here.
-                stop = self._unusual(data, start, length, first, events)
-                if stop < 0:
-                    break
-                if self._stopped:
-                    return
-            else:
-                payload = unmask(data[start - 4 : start], data[start:stop]) if masked else data[start:stop]
-                if first == 0x81 and not payload.isascii():
-                    _check_utf8(payload)
-                events.append((first & 0x0F, payload))
+            if run:
+                self._end_run(run, events)
+            stop = self._unusual(data, start, length, first, events)
+            if stop < 0:
+                break
+            if self._stopped:
+                return
+            within = self._opcode
             pos = stop
         if pos < end:
             self._tail = data[pos:]
+
+    def _end_run(self, run: list[bytes], events: list[Event]) -> None:
+        """Turns a run of text messages into events; the good ones also if a later one is bad."""
+        payloads, joined = run[:], b"".join(run)
+        run.clear()
+        if joined.isascii():
+            if self.joins:
+                events.append((TEXT, joined))
+            else:
+                events.extend([(TEXT, payload) for payload in payloads])
+            return
+        for payload in payloads:
+            _check_utf8(payload)
+            events.append((TEXT, payload))
 
     def _unusual(self, data: bytes, start: int, length: int, first: int, events: list[Event]) -> int:
         """One frame the slow way; where the next begins, or -1 to wait for more octets."""
