@@ -5,6 +5,7 @@ import json
 
 import pytest
 from running import until
+from selenium.common.exceptions import WebDriverException
 
 from qmq.client import connect
 
@@ -97,10 +98,14 @@ def test_pages_fit_a_phone_and_log_nothing(chrome, pages, path):
     assert page.console() == []
 
 
-def test_a_killed_page_disturbs_nobody(chrome, pages):
-    survivor, victim = pages("/demo/"), pages("/demo/")
+@pytest.mark.parametrize("death", ["its process dies", "its tab is closed"])
+def test_a_killed_page_disturbs_nobody(chrome, pages, death):
+    survivor, victim = pages("/demo/"), pages("/demo/", "localhost")
     start(survivor, "/topic/shared")
     start(victim, "/topic/shared")
+    if death == "its process dies":
+        with victim, pytest.raises(WebDriverException):
+            chrome.get("chrome://crash")
     victim.close()
     survivor.run(
         "for (let i = 0; i < 100; i++) client.publish('/topic/shared', String(i));"

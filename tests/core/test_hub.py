@@ -148,3 +148,18 @@ def test_offsets_and_cursor():
     hub, _ = make_hub()
     assert hub.cursor == "node.e.0"
     assert publish(hub, "/topic/a").id == hub.cursor == "node.e.1"
+
+
+def test_many_audiences_are_served_over_several_passes_and_all_are():
+    hub, woken = make_hub()
+    readers = [Reader() for _ in range(300)]
+    for reader in readers:
+        hub.subscribe("/topic/a", Encoder(), reader.outbox, BOUNDS)
+    publish(hub, "/topic/a")
+    hub.flush()
+    assert sum(bool(reader.got) for reader in readers) == 128
+    publish(hub, "/topic/a")
+    while woken:
+        woken.clear()
+        hub.flush()
+    assert {reader.got for reader in readers} == {b"1 x;2 x;"}

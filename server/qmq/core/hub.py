@@ -27,8 +27,11 @@ _MAX_ROUTES = 10_000
 # their sockets can take, rather than counting it against them.
 _FLUSH_OCTETS = 128 * 1024
 
-# A round of all members of an audience takes about so many passes.
+# A round of all members of an audience takes about so many passes, and one pass
+# serves so many audiences: where every subscriber has an id of its own, there are
+# as many audiences as subscribers.
 _PASSES = 12
+_AUDIENCES_PER_PASS = 128
 
 
 class Hub:
@@ -122,7 +125,10 @@ class Hub:
 
     def flush(self) -> None:
         """Lets connections write what they were offered: a share of them now, the rest in the next passes."""
+        later = self._dirty[_AUDIENCES_PER_PASS:]
+        del self._dirty[_AUDIENCES_PER_PASS:]
         self._flush(_PASSES)
+        self._dirty = later + self._dirty
         if self._dirty:
             self._wake()
 
