@@ -77,13 +77,14 @@ class Audience:
     def offer(self, delivery: Delivery) -> int:
         """Adds a delivery for everybody; returns how many that are."""
         self._log.append(delivery)
-        self._owed = len(self._order)
+        self._owed = owed = len(self._order)
         if self._joined:
             self._joined.clear()
         if self.mixed:
             for append in self.mixed.values():
                 append(delivery)
-        return len(self._order) - self._gaps + len(self.mixed)
+            owed += len(self.mixed)
+        return owed - self._gaps
 
     def take_turns(self, share: int = 1) -> bool:
         """Serves the next members; true if everybody now has everything.

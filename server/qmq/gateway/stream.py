@@ -140,7 +140,11 @@ class Connection:
             future = self._stream.read_bytes(_READ_CHUNK, partial=True)
         except StreamClosedError:
             return
-        future.add_done_callback(self._on_read)  # type: ignore[attr-defined]
+        assert isinstance(future, asyncio.Future)
+        if future.done():  # more had come already
+            self._on_read(future)
+        else:
+            future.add_done_callback(self._on_read)
 
     def _on_read(self, future: asyncio.Future[bytes]) -> None:
         if future.cancelled() or future.exception() is not None:

@@ -18,6 +18,9 @@ from qmq.wire import stomp
 Framing = Callable[[bytes, bool], bytes]
 
 
+_NO_TAIL = (-1, b"")
+
+
 class Encoder:
     """Makes MESSAGE frames for one subscription id, STOMP version and transport."""
 
@@ -41,16 +44,16 @@ class Encoder:
 
     def encode(self, message: Message) -> bytes:
         """The octets of one delivery, as the transport wants them."""
-        envelope = message.envelope
         body = message.body
-        tail = envelope.encoded.get(self._tail_key)
-        if tail is None or tail[0] != len(body):
+        length, tail = message.envelope.encoded.get(self._tail_key, _NO_TAIL)
+        if length != len(body):
             # Kept for the last length only: a publisher's bodies often have the same.
-            tail = envelope.encoded[self._tail_key] = (len(body), self._tail(envelope, len(body)))
+            tail = self._tail(message.envelope, len(body))
+            message.envelope.encoded[self._tail_key] = (len(body), tail)
         if message.origin is not self._origin:
             self._origin = message.origin
             self._with_origin = self._lead + message.origin.prefix
-        return self.framing(b"%b%d%b%b\0" % (self._with_origin, message.offset, tail[1], body), message.text)
+        return self.framing(b"%b%d%b%b\0" % (self._with_origin, message.offset, tail, body), message.text)
 
     def _tail(self, envelope: Envelope, length: int) -> bytes:
         headers = {"destination": envelope.destination, **envelope.headers}
