@@ -25,6 +25,7 @@ import click
 from qmq import __version__
 from qmq.config import OPTIONS, Config, Option, Strings, load
 from qmq.errors import ConfigError, QmqError
+from qmq.wire.stomp import is_text
 
 _DEFAULT_URL = "ws://127.0.0.1:8000/stomp"
 
@@ -127,7 +128,7 @@ def pub(
     """Publish one message: BODY, or standard input if BODY is - or missing."""
     octets = sys.stdin.buffer.read() if body in (None, "-") else os.fsencode(str(body))
     fields = _parse_headers(headers)
-    kind = content_type or ("text/plain" if _is_text(octets) else "")
+    kind = content_type or ("text/plain" if is_text(octets) else "")
 
     async def run() -> None:
         from qmq.client import connect
@@ -170,7 +171,7 @@ def sub(
 def _as_json(message: Any) -> bytes:
     headers = {name: value for name, value in message.headers.items() if name not in ("subscription", "content-length")}
     line = {"id": message.id, "destination": message.destination, "headers": headers}
-    if _is_text(message.body):
+    if is_text(message.body):
         line["body"] = message.text()
     else:
         line["bodyBase64"] = base64.b64encode(message.body).decode()
@@ -185,14 +186,6 @@ def _parse_headers(headers: tuple[str, ...]) -> dict[str, str]:
             raise click.UsageError(f"--header must be NAME:VALUE, not {header!r}")
         fields[name] = value
     return fields
-
-
-def _is_text(octets: bytes) -> bool:
-    try:
-        octets.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def _run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:

@@ -257,7 +257,7 @@ class Client:
         if self.error is not None:
             raise self.error
         data = stomp.encode(command, headers, body)
-        kind = websocket.TEXT if _is_text(data) else websocket.BINARY
+        kind = websocket.TEXT if stomp.is_text(data) else websocket.BINARY
         try:
             self._writer.write(websocket.encode_masked(kind, data, os.urandom(4)))
             await self._writer.drain()
@@ -402,11 +402,3 @@ def _encode_body(body: Any) -> tuple[bytes, str]:
     if isinstance(body, str):
         return body.encode(), "text/plain"
     return json.dumps(body).encode(), "application/json"
-
-
-def _is_text(data: bytes) -> bool:
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        return False
-    return True

@@ -162,7 +162,6 @@ class Outbox:
         subscription.latest[key] = place
         if older is not None:
             self._drop(older, "messages_conflated")
-            subscription.latest[key] = place
 
     def _overflow(self, subscription: Subscription, place: int, bound: str) -> QmqError | None:
         overflow = subscription.bounds.overflow

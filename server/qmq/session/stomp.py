@@ -123,7 +123,7 @@ class Session:
         for head, body in decoder.feed(data):
             envelope = head.memo
             if envelope is not None:  # a SEND whose very headers came before
-                publish(envelope, body, text or _is_text(body))
+                publish(envelope, body, text or stomp.is_text(body))
                 continue
             self._dispatch(head, body, text)
             if self.ending is not None:
@@ -212,7 +212,7 @@ class Session:
         envelope = Envelope(destination, passed_on)
         if "receipt" not in headers:
             head.memo = envelope
-        self.hub.publish(envelope, body, text or _is_text(body))
+        self.hub.publish(envelope, body, text or stomp.is_text(body))
 
     def on_subscribe(self, head: stomp.Head, body: bytes, text: bool) -> dict[str, str] | None:
         """Subscribes; returns what the RECEIPT says about it."""
@@ -279,16 +279,6 @@ class Session:
 
     def __repr__(self) -> str:
         return f"<stomp session {self.name} {self.state} {len(self._subscriptions)} subscriptions>"
-
-
-def _is_text(body: bytes) -> bool:
-    if body.isascii():
-        return True
-    try:
-        body.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def _number(headers: dict[str, str], name: str, default: int) -> int:

@@ -276,6 +276,17 @@ class Decoder:
         return length
 
 
+def is_text(body: bytes) -> bool:
+    """Whether a body or frame is valid UTF-8, so that a transport may carry it as text."""
+    if body.isascii():
+        return True
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def escape(text: str, version: str = "1.2") -> str:
     """Escapes a header name or value for a frame other than CONNECT and CONNECTED."""
     return text.translate(_ESCAPE_TABLES[version])
