@@ -41,7 +41,7 @@ ABORTIVE = struct.pack("ii", 1, 0)  # linger zero: close with a reset, so that n
 class Sample:
     """What one run of one scenario gave."""
 
-    rate: float  # deliveries per second
+    rate: float  # deliveries per second; of a queue, messages settled per second
     p50: float  # milliseconds
     p99: float
     load_busy: float  # share of its core that the generator used: near 1, the generator was the limit
@@ -235,7 +235,7 @@ def percentile(ordered: list[float], percent: int) -> float:
 
 
 @contextlib.contextmanager
-def _no_garbage_collection() -> Iterator[None]:
+def no_garbage_collection() -> Iterator[None]:
     gc.collect()
     gc.disable()
     try:
@@ -249,7 +249,7 @@ def run(port: int, talk: Conversation, scenario: Scenario, warm_up: float, secon
     connections = open_connections(port, scenario.subscribers, talk.subscriber)
     try:
         connections += open_connections(port, 1, talk.publisher)
-        with _no_garbage_collection():
+        with no_garbage_collection():
             measured = Run(connections[-1], talk.publish, connections[:-1], scenario.window)
             try:
                 return measured.measure(warm_up, seconds)

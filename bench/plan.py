@@ -1,7 +1,8 @@
 """What is measured and what is to be reached, as data.
 
 Scenarios and goals are rows here and nothing else: a new one needs no new code as long as it is a fan-out to N
-subscribers, or a ratio between two systems in one scenario. Nothing here runs anything.
+subscribers or a work queue with one consumer, or a ratio between two systems in one scenario. Nothing here runs
+anything.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 IDLE = "idle"  # in `--scenarios`: the memory of idle connections
-SUBJECT, FLOOR = "qmq", "floor"
+BACKLOG = "queue-memory"  # and that of messages waiting in a queue
+SUBJECT, FLOOR, PEER = "qmq", "floor", "rabbitmq"
 
 
 @dataclass(frozen=True)
@@ -19,6 +21,8 @@ class Scenario:
     subscribers: int
     window: int
 
+    unit = "deliveries/s"
+
     @property
     def name(self) -> str:
         return f"{self.subscribers}x{self.window}"
@@ -26,6 +30,29 @@ class Scenario:
     @property
     def title(self) -> str:
         return f"{self.subscribers:,} sub{'s' * (self.subscribers != 1)}, {self.window}"
+
+    @property
+    def words(self) -> str:
+        return f"{self.title} in flight"
+
+
+@dataclass(frozen=True)
+class QueueScenario:
+    """One producer and one consumer of a work queue, who settles each message by itself."""
+
+    name: str
+    prefetch: int  # messages that the consumer may have and not have settled
+    window: int  # messages published and not yet settled
+
+    unit = "settled/s"
+
+    @property
+    def title(self) -> str:
+        return f"prefetch {self.prefetch:,}, {self.window:,} unsettled"
+
+    @property
+    def words(self) -> str:
+        return f"work queue, {self.title}"
 
 
 SCENARIOS = {
@@ -40,6 +67,10 @@ SCENARIOS = {
     )
 }
 
+# The window is far above the prefetch count, so that there is always a queue; and bounded, so that no system is
+# measured while it throttles or swaps.
+QUEUES = {each.name: each for each in (QueueScenario("queue", prefetch=100, window=2000),)}
+
 
 @dataclass(frozen=True)
 class Effort:
@@ -49,29 +80,33 @@ class Effort:
     warm_up: float  # seconds
     seconds: float
     idle_connections: int
+    queue_messages: int
     attempts: int  # at a run that other processes disturb
 
 
 CROWDED = 0.1  # of both cores: from here on other processes disturb what is measured
 
-FULL = Effort(rounds=3, warm_up=1.0, seconds=3.0, idle_connections=8000, attempts=3)
-QUICK = Effort(rounds=1, warm_up=0.3, seconds=1.0, idle_connections=2000, attempts=1)
+FULL = Effort(
+    rounds=3, warm_up=1.0, seconds=3.0, idle_connections=8000, queue_messages=1_000_000, attempts=3
+)
+QUICK = Effort(rounds=1, warm_up=0.3, seconds=1.0, idle_connections=2000, queue_messages=100_000, attempts=1)
 
 
 @dataclass(frozen=True)
 class RateGoal:
-    """QMQ's deliveries per second in one scenario: at least so many, or so many times those of another system."""
+    """QMQ's rate in one scenario: at least so much, or so many times that of another system."""
 
     scenario: str
     least: float
-    against: str = ""  # a system; empty if `least` is a number of deliveries per second
+    against: str = ""  # a system; empty if `least` is a rate
     more: bool = False  # to be passed, not only to be reached
 
     @property
     def text(self) -> str:
         words = "more than" if self.more else "at least"
-        amount = f"{self.least:g} times {self.against}" if self.against else f"{self.least:,.0f} deliveries/s"
-        return f"{SCENARIOS[self.scenario].title} in flight: {words} {amount}"
+        scenario = SCENARIOS.get(self.scenario) or QUEUES[self.scenario]
+        amount = f"{self.least:g} times {self.against}" if self.against else f"{self.least:,.0f} {scenario.unit}"
+        return f"{scenario.words}: {words} {amount}"
 
 
 @dataclass(frozen=True)
@@ -85,7 +120,20 @@ class IdleGoal:
         return f"idle connection with one subscription: at most {self.most_kb:g} KB"
 
 
-GOALS: tuple[RateGoal | IdleGoal, ...] = (
+@dataclass(frozen=True)
+class BacklogGoal:
+    """QMQ's resident memory per waiting message, without its body."""
+
+    most_octets: float
+
+    @property
+    def text(self) -> str:
+        return f"small message waiting in a queue: at most {self.most_octets:g} octets besides its body"
+
+
+Goal = RateGoal | IdleGoal | BacklogGoal
+
+GOALS: tuple[Goal, ...] = (
     RateGoal("1000x1", 0.7, FLOOR),
     RateGoal("1000x1", 1.0, "nats"),
     RateGoal("100x10", 0.6, FLOOR),
@@ -94,4 +142,7 @@ GOALS: tuple[RateGoal | IdleGoal, ...] = (
     RateGoal("1x100", 80_000),
     RateGoal("1x100", 0.35, FLOOR),
     IdleGoal(10),
+    RateGoal("queue", 40_000),
+    RateGoal("queue", 2.0, PEER),
+    BacklogGoal(700),
 )

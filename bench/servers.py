@@ -14,7 +14,7 @@ import os
 import shutil
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +37,18 @@ class Conversation:
 
 
 @dataclass(frozen=True)
+class QueueConversation:
+    """What the generator says to have a work queue of its own; its ACK frames are STOMP's."""
+
+    consumer: list[Step]
+    producer: list[Step]
+    destination: str
+
+
+QueueTalk = Callable[[int, int, int], QueueConversation]  # for that port, prefetch count and run
+
+
+@dataclass(frozen=True)
 class System:
     """One server of the comparison."""
 
@@ -46,6 +58,8 @@ class System:
     start: Callable[[Path], Process]  # in that empty directory; returns when it accepts connections
     talk: Callable[[int], Conversation]  # for that port
     idle_connections: int = 8000  # how many the memory measurement opens at most
+    queue: QueueTalk | None = None  # nothing if it has no messages that are settled one by one
+    queue_messages: int = 0  # how many the measurement of waiting messages publishes at most; 0: it keeps none
 
 
 def _listening(port: int) -> bool:
@@ -82,20 +96,37 @@ def _start_on_port(server: Process, port: int) -> Process:
 # ---- STOMP over WebSocket: QMQ, RabbitMQ -----------------------------------------------------------------------------
 
 
-def _stomp_talk(path: str, **login: str) -> Callable[[int], Conversation]:
+def _stomp_joined(path: str, port: int, login: Mapping[str, str]) -> list[Step]:
     connect = wire.stomp("CONNECT", {"accept-version": "1.2", "host": "/", "heart-beat": "0,0", **login})
-    subscribe = wire.stomp("SUBSCRIBE", {"id": "0", "destination": "/topic/bench", "receipt": "subscribed"})
+    return [
+        (wire.upgrade(path, port, "v12.stomp"), b"\r\n\r\n"),
+        (wire.client_frame(connect), b"CONNECTED\n"),
+    ]
 
+
+def _stomp_subscribed(destination: str, **headers: str) -> Step:
+    headers = {"id": "0", "destination": destination, **headers, "receipt": "subscribed"}
+    return wire.client_frame(wire.stomp("SUBSCRIBE", headers)), b"receipt-id:subscribed"
+
+
+def _stomp_talk(path: str, **login: str) -> Callable[[int], Conversation]:
     def talk(port: int) -> Conversation:
-        joined: list[Step] = [
-            (wire.upgrade(path, port, "v12.stomp"), b"\r\n\r\n"),
-            (wire.client_frame(connect), b"CONNECTED\n"),
-        ]
+        joined = _stomp_joined(path, port, login)
         return Conversation(
-            [*joined, (wire.client_frame(subscribe), b"receipt-id:subscribed")],
-            joined,
-            wire.client_frame(floor.PUBLISH_PAYLOAD),
+            [*joined, _stomp_subscribed(floor.DESTINATION)], joined, wire.client_frame(floor.PUBLISH_PAYLOAD)
         )
+
+    return talk
+
+
+def _stomp_queue(path: str, **login: str) -> QueueTalk:
+    def talk(port: int, prefetch: int, run: int) -> QueueConversation:
+        # A queue for each run: what one that failed has left in its queue is not the next one's. The name is as long as
+        # the topic's, and so are the frames.
+        destination = f"/queue/run{run:02}"
+        joined = _stomp_joined(path, port, login)
+        subscribed = _stomp_subscribed(destination, ack="client-individual", **{"prefetch-count": str(prefetch)})
+        return QueueConversation([*joined, subscribed], joined, destination)
 
     return talk
 
@@ -220,6 +251,11 @@ def _floor_talk(port: int) -> Conversation:
     return Conversation(subscriber, joined, wire.client_frame(floor.PUBLISH_PAYLOAD))
 
 
+def _floor_queue(port: int, prefetch: int, _: int) -> QueueConversation:
+    joined: list[Step] = [(wire.upgrade("/", port), b"\r\n\r\n")]
+    return QueueConversation([*joined, (b"%s %d" % (floor.CONSUME, prefetch), floor.READY)], joined, floor.DESTINATION)
+
+
 def _never_missing() -> str:
     return ""
 
@@ -227,10 +263,19 @@ def _never_missing() -> str:
 SYSTEMS = {
     system.name: system
     for system in (
-        System("floor", "floor (bare asyncio)", _never_missing, _start_floor, _floor_talk),
-        System("qmq", "QMQ", _qmq_missing, _start_qmq, _stomp_talk("/stomp")),
+        System("floor", "floor (bare asyncio)", _never_missing, _start_floor, _floor_talk, queue=_floor_queue),
+        System(
+            "qmq",
+            "QMQ",
+            _qmq_missing,
+            _start_qmq,
+            _stomp_talk("/stomp"),
+            queue=_stomp_queue("/stomp"),
+            queue_messages=1_000_000,
+        ),
         System("nats", "NATS WebSocket", _nats_missing, _start_nats, _nats_talk),
-        # It needs minutes for 8,000 connections on one scheduler, and the figure per connection does not change.
+        # It needs minutes for 8,000 connections on one scheduler, and the figure per connection does not change. A
+        # million messages take it nearly as long.
         System(
             "rabbitmq",
             "RabbitMQ web-stomp",
@@ -238,6 +283,8 @@ SYSTEMS = {
             _start_rabbitmq,
             _stomp_talk("/ws", login="guest", passcode="guest"),
             idle_connections=1000,
+            queue=_stomp_queue("/ws", login="guest", passcode="guest"),
+            queue_messages=200_000,
         ),
     )
 }

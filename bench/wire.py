@@ -22,15 +22,22 @@ BODY = MARKER + b"." * (BODY_OCTETS - len(MARKER))
 # so that no server can save the unmasking.
 MASK_KEY = b"\x37\xfa\x21\x3d"
 
+# For what is masked while the clock runs, a key of one octet four times: what it does to an octet does not depend on
+# the place, so that `bytes.translate` masks any number of them in one call. To a server it is a key like any other.
+PLAIN_KEY = b"\x37" * 4
+MASKED = bytes(octet ^ PLAIN_KEY[0] for octet in range(256))  # for `translate`
+
+LAST = "last"  # the receipt that tells that a server has done all that was asked before it
+
 TEXT, BINARY = 0x1, 0x2
 
 
-def mask(payload: bytes, offset: int = 0) -> bytes:
+def mask(payload: bytes, offset: int = 0, key: bytes = MASK_KEY) -> bytes:
     """The payload as it travels from a client; `offset` is where it begins in its frame."""
-    return bytes(octet ^ MASK_KEY[(offset + at) & 3] for at, octet in enumerate(payload))
+    return bytes(octet ^ key[(offset + at) & 3] for at, octet in enumerate(payload))
 
 
-def client_frame(payload: bytes, opcode: int = TEXT) -> bytes:
+def client_frame(payload: bytes, opcode: int = TEXT, key: bytes = MASK_KEY) -> bytes:
     """One whole masked WebSocket frame."""
     size = len(payload)
     if size < 126:
@@ -39,7 +46,7 @@ def client_frame(payload: bytes, opcode: int = TEXT) -> bytes:
         length = bytes([0x80 | 126]) + size.to_bytes(2, "big")
     else:
         raise ValueError("the benchmark has no frames this large")
-    return bytes([0x80 | opcode]) + length + MASK_KEY + mask(payload)
+    return bytes([0x80 | opcode]) + length + key + mask(payload, key=key)
 
 
 def server_frame(payload: bytes, opcode: int = TEXT) -> bytes:
@@ -73,3 +80,13 @@ def stomp(command: str, headers: Mapping[str, str], body: bytes = b"") -> bytes:
     """One STOMP frame. No header here needs escaping."""
     head = "".join(f"{key}:{value}\n" for key, value in headers.items())
     return f"{command}\n{head}\n".encode() + body + b"\0"
+
+
+def publication(destination: str, body: bytes = BODY, **headers: str) -> bytes:
+    """The STOMP frame that publishes one message."""
+    return stomp("SEND", {"destination": destination, "content-length": str(len(body)), **headers}, body)
+
+
+def acknowledgement(ack: bytes, **headers: str) -> bytes:
+    """The WebSocket frame that settles one message, masked with the plain key. The id stays escaped as it came."""
+    return client_frame(stomp("ACK", {"id": ack.decode(), **headers}), key=PLAIN_KEY)

@@ -15,6 +15,7 @@ from tornado.ioloop import IOLoop
 
 from qmq.config import make
 from qmq.node import Node
+from tests.authority import Authority
 
 # The same examples in every run; a longer search is started by hand.
 settings.register_profile("suite", derandomize=True, deadline=None, print_blob=True)
@@ -67,6 +68,12 @@ def io_loop(request):
     asyncio.set_event_loop(None)
     gc.collect()  # an exception that nobody looked at is reported when its task is freed
     loop.close(all_fds=True)
+
+
+@pytest.fixture
+def authority(tmp_path):
+    """Makes certificates: `file = authority.certificate()`."""
+    return Authority(tmp_path / "certificates")
 
 
 @pytest.fixture

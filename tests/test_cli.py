@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -16,8 +15,7 @@ from click.testing import CliRunner
 from qmq import __version__, cli
 from qmq.config import OPTIONS
 from tests.helpers import Peer
-
-QMQ = [sys.executable, "-m", "qmq"]
+from tests.processes import QMQ, Serve
 
 
 @pytest.fixture
@@ -186,36 +184,6 @@ def test_a_count_of_nothing_is_one_line_and_exit_2(wrong):
 
 
 # A real server in a process of its own, for the rest.
-
-
-class Serve:
-    """`qmq serve`, running."""
-
-    def __init__(self, ready_file, *arguments, environ=None):
-        self.process = subprocess.Popen(
-            [*QMQ, "serve", "--listen", "http://127.0.0.1:0", "--ready-file", str(ready_file), *arguments],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environ,
-        )  # fmt: skip
-        end = time.monotonic() + 20
-        while not ready_file.exists():
-            assert self.process.poll() is None, self.process.stderr.read()
-            assert time.monotonic() < end
-            time.sleep(0.02)
-        self.ready = json.loads(ready_file.read_text())
-        self.port = self.ready["listen"][0]["port"]
-        self.url = f"ws://127.0.0.1:{self.port}/stomp"
-        self.listen = [{"port": self.port}]
-
-    def stop(self, number=signal.SIGTERM):
-        """Ends it; exit status, output and errors."""
-        self.process.send_signal(number)
-        output, errors = self.process.communicate(timeout=20)
-        return self.process.returncode, output.decode(), errors.decode()
-
-    def close(self):
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.communicate()
 
 
 @pytest.fixture(scope="module")

@@ -203,6 +203,26 @@ async def test_paths_and_schemes(start_node, url):
 
 
 @pytest.mark.gen_test(timeout=20)
+async def test_the_query_of_an_address_is_sent():
+    asked = []
+
+    async def serve(reader, writer):
+        asked.append((await reader.readuntil(b"\r\n\r\n")).split(b"\r\n")[0])
+        writer.close()
+        await writer.wait_closed()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    address = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    for rest in ("", "?token=a%20b", "/?x", "/x/y?z=1&w=2#part"):
+        async with fails("connect-failed", "the server ended the WebSocket handshake"):
+            await connect(address + rest)
+    paths = (b"/stomp", b"/stomp?token=a%20b", b"/stomp?x", b"/x/y?z=1&w=2")
+    assert asked == [b"GET %b HTTP/1.1" % path for path in paths]
+    server.close()
+    await server.wait_closed()
+
+
+@pytest.mark.gen_test(timeout=20)
 async def test_a_server_that_is_full_says_so(start_node, url):
     node = await start_node({"limits.connections": 1})
     async with await connect(url(node)), fails("connect-failed", "503 Service Unavailable"):

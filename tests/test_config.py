@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from qmq import config
-from qmq.config import OPTIONS, Config, Limits, load, make, parse_listen
+from qmq.config import OPTIONS, Config, Limits, Tls, load, make, parse_listen
 from qmq.errors import ConfigError
 
 
@@ -22,8 +22,9 @@ def toml(tmp_path):
 
 
 def test_every_field_is_an_option_with_a_name_in_each_place():
-    names = {item.name for item in dataclasses.fields(Config)} - {"limits"}
+    names = {item.name for item in dataclasses.fields(Config)} - {"limits", "tls"}
     names |= {f"limits.{item.name}" for item in dataclasses.fields(Limits)}
+    names |= {f"tls.{item.name}" for item in dataclasses.fields(Tls)}
     assert set(OPTIONS) == names
     option = OPTIONS["limits.http_header_bytes"]
     assert (option.flag, option.variable) == ("--limits-http-header-bytes", "QMQ_LIMITS_HTTP_HEADER_BYTES")
@@ -62,6 +63,9 @@ def test_values_of_all_kinds(toml):
     for found in (load({}, toml(text), {}), load({}, None, environ)):
         assert found.listen == ("http://127.0.0.1:1", "http://[::1]:2")
         assert (found.demo, found.drain, found.limits.ping_seconds) == (True, 3.0, 1.5)
+    environ = {"QMQ_TLS_CERTIFICATE": "b"}
+    found = load({"tls.client_ca": "c"}, toml('[tls]\ncertificate = "a"\nclient_certificates = "optional"\n'), environ)
+    assert found.tls == Tls("b", "", "c", "optional")
     for text, value in {"true": True, "1": True, "no": False, "FALSE": False, "0": False}.items():
         assert load({}, None, {"QMQ_DEMO": text}).demo is value
 
@@ -134,6 +138,28 @@ VALUES = {
     "level": ({"log_level": "loud"}, "log_level must be debug, info, warning or error, not 'loud'"),
     "nothing to listen on": ({"listen": ()}, "listen needs at least one URL"),
     "another scheme": ({"listen": ("ftp://127.0.0.1:1",)}, "listen ftp://127.0.0.1:1: the scheme must be one of http"),
+    "TLS without certificate": (
+        {"listen": ("https://127.0.0.1:1",)},
+        "https://127.0.0.1:1: https needs tls.certificate",
+    ),
+    "STOMP on TLS without": (
+        {"listen": ("stomps://127.0.0.1:1",)},
+        "stomps://127.0.0.1:1: stomps needs tls.certificate",
+    ),
+    "key alone": ({"tls.key": "k"}, "tls.key is of no use without tls.certificate"),
+    "neither no nor yes": (
+        {"tls.client_certificates": "maybe"},
+        "tls.client_certificates must be no, optional or required, not 'maybe'",
+    ),
+    "wanted, and believed on no authority": (
+        {"tls.client_certificates": "required"},
+        "tls.client_certificates = required needs tls.client_ca",
+    ),
+    "an authority for nothing": ({"tls.client_ca": "x"}, "tls.client_ca is of no use while"),
+    "TLS open to all": (
+        {"listen": ("https://0.0.0.0:80",), "tls.certificate": "c"},
+        "set allow_anonymous if that is wanted",
+    ),
     "no scheme": ({"listen": ("127.0.0.1:1",)}, "the scheme must be one of"),
     "no port": ({"listen": ("http://127.0.0.1",)}, "write it as http://HOST:PORT"),
     "port too large": ({"listen": ("http://127.0.0.1:65536",)}, "write it as http://HOST:PORT"),
@@ -176,6 +202,8 @@ def test_loopback_needs_no_leave():
 def test_parse_listen():
     assert parse_listen("http://[::1]:80") == ("http", "::1", 80)
     assert parse_listen("http://127.0.0.1:0") == ("http", "127.0.0.1", 0)
+    for scheme in ("https", "stomp", "stomps"):
+        assert parse_listen(f"{scheme}://127.0.0.1:1") == (scheme, "127.0.0.1", 1)
 
 
 def test_the_default_name_is_one_that_is_allowed(monkeypatch):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import functools
 import gc
 import json
 import logging
@@ -18,14 +19,20 @@ import resource
 import signal
 import sys
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from qmq import __version__
+from qmq.certificates import client_context, server_context
 from qmq.config import OPTIONS, Config, Option, Strings, load
 from qmq.errors import ConfigError, QmqError
 from qmq.wire.stomp import is_text
+
+if TYPE_CHECKING:
+    from qmq.client import Client
+
+    _Dial = Callable[[], Coroutine[Any, Any, Client]]
 
 _DEFAULT_URL = "ws://127.0.0.1:8000/stomp"
 
@@ -91,6 +98,7 @@ async def _serve(settings: Config) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
+    loop.add_signal_handler(signal.SIGHUP, node.reload)
     await node.start()
     gc.freeze()
     for at in node.listen:
@@ -105,15 +113,42 @@ async def _serve(settings: Config) -> None:
 def check_config(config: str | None, **flags: Any) -> None:
     """Say whether a configuration is right, and what it amounts to."""
     settings = _load(config, flags)
+    if settings.tls.certificate:
+        server_context(settings.tls)
     for option in OPTIONS.values():
         holder = getattr(settings, option.section) if option.section else settings
         click.echo(f"{option.key} = {json.dumps(getattr(holder, option.name))}")
 
 
+_CLIENT_OPTIONS = (
+    click.option("--url", default=_DEFAULT_URL, show_default=True, help="The gateway."),
+    click.option("--login", default="", help="Name to log in with."),
+    click.option("--passcode", default="", help="Password or token."),
+    click.option("--ca", default="", metavar="FILE", help="For wss: authorities to believe, in PEM."),
+    click.option("--cert", default="", metavar="FILE", help="For wss: certificate to show, in PEM."),
+    click.option("--key", default="", metavar="FILE", help="Its key, if that is not in the same file."),
+)
+
+
 def _client_options(command: Any) -> Any:
-    command = click.option("--passcode", default="", help="Password or token.")(command)
-    command = click.option("--login", default="", help="Name to log in with.")(command)
-    return click.option("--url", default=_DEFAULT_URL, show_default=True, help="The gateway.")(command)
+    """Gives a command the options of a client, and as `dial` what connects with them."""
+
+    @functools.wraps(command)
+    def run(url: str, login: str, passcode: str, ca: str, cert: str, key: str, **more: Any) -> None:
+        if key and not cert:
+            raise click.UsageError("--key is of no use without --cert")
+        tls = client_context(ca, cert, key) if ca or cert else None
+
+        async def dial() -> Client:
+            from qmq.client import connect
+
+            return await connect(url, login, passcode, tls=tls)
+
+        command(dial=dial, **more)
+
+    for option in reversed(_CLIENT_OPTIONS):
+        run = option(run)
+    return run
 
 
 @cli.command()
@@ -122,18 +157,14 @@ def _client_options(command: Any) -> Any:
 @click.option("--content-type", default="", help="Of the body; text/plain if it is text.")
 @click.option("--header", "headers", multiple=True, metavar="NAME:VALUE", help="One more header.")
 @_client_options
-def pub(
-    destination: str, body: str | None, content_type: str, headers: tuple[str, ...], url: str, login: str, passcode: str
-) -> None:
+def pub(destination: str, body: str | None, content_type: str, headers: tuple[str, ...], dial: _Dial) -> None:
     """Publish one message: BODY, or standard input if BODY is - or missing."""
     octets = sys.stdin.buffer.read() if body in (None, "-") else os.fsencode(str(body))
     fields = _parse_headers(headers)
     kind = content_type or ("text/plain" if is_text(octets) else "")
 
     async def run() -> None:
-        from qmq.client import connect
-
-        async with await connect(url, login, passcode) as client:
+        async with await dial() as client:
             await client.publish(destination, octets, {**({"content-type": kind} if kind else {}), **fields})
 
     _run(run)
@@ -145,16 +176,12 @@ def pub(
 @click.option("--count", type=click.IntRange(min=1), help="Stop after so many messages.")
 @click.option("--header", "headers", multiple=True, metavar="NAME:VALUE", help="One more header of SUBSCRIBE.")
 @_client_options
-def sub(
-    destination: str, as_json: bool, count: int | None, headers: tuple[str, ...], url: str, login: str, passcode: str
-) -> None:
+def sub(destination: str, as_json: bool, count: int | None, headers: tuple[str, ...], dial: _Dial) -> None:
     """Print the messages of a destination or pattern as they come."""
     fields = _parse_headers(headers)
 
     async def run() -> None:
-        from qmq.client import connect
-
-        async with await connect(url, login, passcode) as client:
+        async with await dial() as client:
             subscription = await client.subscribe(destination, fields)
             click.echo(f"subscribed to {destination}", err=True)
             left = count

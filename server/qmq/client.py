@@ -332,10 +332,11 @@ async def connect(
 
     Args:
         url: `ws://` or `wss://` (or `http://`, `https://`), host and port; the
-            path is `/stomp` if there is none.
+            path is `/stomp` if there is none; a query is sent with it.
         login: Name to log in with.
         passcode: Password or token.
-        tls: For `wss`, if the default context does not do.
+        tls: For `wss`, if the default context does not do: for an authority of your
+            own, or to show a certificate.
         seconds: How long all of it may take.
 
     Raises:
@@ -364,9 +365,10 @@ async def _connect(url: str, login: str, passcode: str, tls: ssl.SSLContext | No
             parts.hostname, port, ssl=(tls or ssl.create_default_context()) if secure else None, limit=1 << 18
         )
     except (OSError, UnicodeError) as error:
-        raise QmqError("connect-failed", f"{url}: {getattr(error, 'strerror', None) or error}") from error
+        raise QmqError("connect-failed", f"{url}: {_explain(error)}") from error
+    path = parts.path if parts.path.strip("/") else "/stomp"
     try:
-        await _handshake(reader, writer, parts.netloc, parts.path if parts.path.strip("/") else "/stomp")
+        await _handshake(reader, writer, parts.netloc, f"{path}?{parts.query}" if parts.query else path)
     except BaseException:
         writer.close()
         raise
@@ -388,12 +390,21 @@ async def _handshake(reader: asyncio.StreamReader, writer: asyncio.StreamWriter,
     try:
         answer = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
     except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, OSError) as error:
-        raise QmqError("connect-failed", "the server ended the WebSocket handshake") from error
+        why = f": {_explain(error)}" if isinstance(error, ssl.SSLError) else ""
+        raise QmqError("connect-failed", f"the server ended the WebSocket handshake{why}") from error
     status, _, head = answer.partition("\r\n")
     lines = [line.partition(":") for line in head.split("\r\n")]
     fields = {name.strip().lower(): value.strip() for name, _, value in lines}
     if status.split(" ")[1:2] != ["101"] or fields.get("sec-websocket-accept") != websocket.accept_key(key):
         raise QmqError("connect-failed", f"the server answered {status!r}")
+
+
+def _explain(error: Exception) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"the server's certificate is not believed: {error.verify_message}"
+    if isinstance(error, ssl.SSLError) and error.reason:
+        return f"TLS failed: {error.reason.lower().replace('_', ' ')}"
+    return str(getattr(error, "strerror", None) or error)
 
 
 def _encode_body(body: Any) -> tuple[bytes, str]:

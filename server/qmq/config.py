@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import ipaddress
+import json
 import math
 import os
 import re
@@ -27,6 +28,7 @@ from urllib.parse import urlsplit
 from qmq.errors import ConfigError
 
 Strings = tuple[str, ...]
+Tables = tuple[dict[str, Any], ...]  # `[[name]]` in TOML, a JSON array elsewhere
 
 
 def _option(default: Any, text: str, least: float | None = None) -> Any:
@@ -55,6 +57,15 @@ class Limits:
     default_messages: int = _option(1000, "max-messages of a subscription that does not ask", 1)
     default_bytes: int = _option(1 << 20, "max-bytes of a subscription that does not ask", 1)
     outbox_bytes: int = _option(32 << 20, "octets that may wait for one connection, over all its subscriptions", 1024)
+    prefetch: int = _option(65_535, "messages that a consumer may have unsettled", 1)
+    default_prefetch: int = _option(1000, "messages that a consumer may have unsettled if it does not ask", 1)
+    transactions: int = _option(100, "transactions that one connection may have open", 1)
+    transaction_messages: int = _option(10_000, "frames in the open transactions of one connection", 1)
+    transaction_bytes: int = _option(16 << 20, "octets in the open transactions of one connection", 1024)
+    queues: int = _option(10_000, "queues of the node", 1)
+    exchanges: int = _option(1000, "exchanges of the node", 6)
+    bindings: int = _option(100_000, "bindings of the node", 1)
+    memory: int = _option(1 << 30, "octets of all messages that wait; beyond them publishers wait", 1 << 20)
     connect_seconds: float = _option(
         10.0, "how long a new connection has to send its request, and then to log in", 0.01
     )
@@ -66,6 +77,16 @@ class Limits:
     def frame_bytes(self) -> int:
         """Octets of the largest STOMP frame, with its line ends and NUL."""
         return self.header_bytes + 3 + self.body + 1
+
+
+@dataclass(frozen=True)
+class Tls:
+    """`[tls]`: the certificate of `https://` and `stomps://` addresses, and what clients must show."""
+
+    certificate: str = _option("", "file with the server's certificate and its chain, in PEM")
+    key: str = _option("", "file with its private key, in PEM; if empty, the key is in the certificate's file")
+    client_ca: str = _option("", "file with the authorities whose client certificates are believed, in PEM")
+    client_certificates: str = _option("no", "whether clients show certificates: no, optional or required")
 
 
 @dataclass(frozen=True)
@@ -82,8 +103,14 @@ class Config:
     allowed_origins: Strings = _option((), "origins of pages that may connect from other hosts; * for all")
     require_origin: bool = _option(False, "refuse clients that send no Origin, as only browsers do")
     allow_anonymous: bool = _option(False, "listen beyond loopback although anybody may then connect")
+    auto_create: bool = _option(True, "queues that are not configured appear when they are first used")
+    manage: bool = _option(True, "answer requests to /manage/, with which clients inspect, purge and delete queues")
+    queues: Tables = _option((), "properties of queues, by patterns of their names")
+    exchanges: Tables = _option((), "exchanges that are there from the start")
+    bindings: Tables = _option((), "bindings that are there from the start")
     log_level: str = _option("info", "debug, info, warning or error")
     limits: Limits = field(default_factory=Limits)
+    tls: Tls = field(default_factory=Tls)
 
     def __post_init__(self) -> None:
         _check(self)
@@ -128,6 +155,11 @@ class Option:
             return text.lower() in ("true", "1", "yes")
         if self.kind == Strings:
             return tuple(part.strip() for part in text.split(",") if part.strip())
+        if self.kind == Tables:
+            try:
+                return self.check(json.loads(text))
+            except ValueError as error:
+                raise ConfigError(f"{self.key} must be a JSON array of objects: {error}") from None
         try:
             return self.kind(text)
         except ValueError:
@@ -142,9 +174,11 @@ class Option:
         """
         if self.kind == Strings and isinstance(value, list | tuple) and all(isinstance(part, str) for part in value):
             return tuple(value)
+        if self.kind == Tables and isinstance(value, list | tuple) and all(isinstance(part, dict) for part in value):
+            return tuple(value)
         if self.kind is float and type(value) is int:
             value = float(value)
-        if self.kind == Strings or type(value) is not self.kind:
+        if self.kind in (Strings, Tables) or type(value) is not self.kind:
             raise ConfigError(f"{self.key} must be a {_KINDS[self.kind]}, not {value!r}")
         if self.kind is float and not math.isfinite(value):
             raise ConfigError(f"{self.key} must be a finite number, not {value}")
@@ -153,7 +187,14 @@ class Option:
         return value
 
 
-_KINDS = {bool: "boolean", int: "whole number", float: "number", str: "string", Strings: "list of strings"}
+_KINDS = {
+    bool: "boolean",
+    int: "whole number",
+    float: "number",
+    str: "string",
+    Strings: "list of strings",
+    Tables: "list of tables",
+}
 
 
 def _default(item: dataclasses.Field[Any]) -> Any:
@@ -215,7 +256,7 @@ def make(values: Mapping[str, Any]) -> Config:
             raise ConfigError(f"there is no option {key!r}")
         sections.setdefault(option.section, {})[option.name] = value
     top = sections.pop("")
-    return Config(**top, limits=Limits(**sections.get("limits", {})))
+    return Config(**top, limits=Limits(**sections.get("limits", {})), tls=Tls(**sections.get("tls", {})))
 
 
 def _read_file(file: str) -> dict[str, Any]:
@@ -268,12 +309,27 @@ def _check(config: Config) -> None:
         raise ConfigError(f"log_level must be debug, info, warning or error, not {config.log_level!r}")
     if not config.listen:
         raise ConfigError("listen needs at least one URL")
+    _check_tls(config.tls)
     for url in config.listen:
-        _, host, _ = parse_listen(url)
+        scheme, host, _ = parse_listen(url)
+        if scheme in SECURE_SCHEMES and not config.tls.certificate:
+            raise ConfigError(f"listen {url}: {scheme} needs tls.certificate")
         if not config.allow_anonymous and not _is_loopback(host):
             raise ConfigError(
                 f"listen {url}: anybody could connect; listen on 127.0.0.1, or set allow_anonymous if that is wanted"
             )
+
+
+def _check_tls(tls: Tls) -> None:
+    if tls.key and not tls.certificate:
+        raise ConfigError("tls.key is of no use without tls.certificate")
+    if tls.client_certificates not in ("no", "optional", "required"):
+        raise ConfigError(f"tls.client_certificates must be no, optional or required, not {tls.client_certificates!r}")
+    if tls.client_certificates != "no" and not tls.client_ca:
+        raise ConfigError(f"tls.client_certificates = {tls.client_certificates} needs tls.client_ca")
+    if tls.client_certificates == "no" and tls.client_ca:
+        # Whoever names an authority means that not everybody gets in.
+        raise ConfigError("tls.client_ca is of no use while tls.client_certificates is no")
 
 
 def parse_listen(url: str) -> tuple[str, str, int]:
@@ -295,7 +351,8 @@ def parse_listen(url: str) -> tuple[str, str, int]:
     return parts.scheme, parts.hostname, port
 
 
-SCHEMES = ("http", "stomp")
+SCHEMES = ("http", "https", "stomp", "stomps")
+SECURE_SCHEMES = ("https", "stomps")  # those that speak TLS
 
 
 def _is_loopback(host: str) -> bool:

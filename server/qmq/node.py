@@ -14,6 +14,7 @@ import json
 import logging
 import os
 import secrets
+import ssl
 import string
 from pathlib import Path
 from typing import Any
@@ -22,22 +23,29 @@ from tornado.netutil import bind_sockets
 from tornado.tcpserver import TCPServer
 
 from qmq import __version__
+from qmq.certificates import server_context
 from qmq.config import Config, parse_listen
 from qmq.core.destination import check_name
 from qmq.core.hub import Hub
+from qmq.core.memory import Memory
 from qmq.core.message import Envelope, Message, Origin
+from qmq.core.registry import Registry
+from qmq.core.timers import Timers
 from qmq.demo import Demo
-from qmq.errors import ConfigError
-from qmq.gateway import pages
+from qmq.errors import ConfigError, QmqError
+from qmq.gateway import handlers, pages, tcp
 from qmq.gateway.gateway import Gateway
 from qmq.gateway.server import App, Server
 from qmq.gateway.tcp import TcpServer
+from qmq.gateway.tls import TlsListener
 from qmq.gateway.websocket import WebSocketHandler, frame
+from qmq.rules import rules_of
 from qmq.stats import Stats
 
 log = logging.getLogger("qmq")
 
 _BACKLOG = 4096  # connections that may wait to be accepted
+_PROTOCOLS = {"https": ("http/1.1",), "stomps": ()}  # what TLS clients are offered, by scheme
 
 
 class Node:
@@ -57,16 +65,21 @@ class Node:
         self.config = config or Config()
         self.stats = Stats()
         self.listen: list[dict[str, Any]] = []
-        self._servers: dict[str, TCPServer] = {}  # by scheme
+        self._servers: dict[str, TCPServer | TlsListener] = {}  # by scheme
         self._demo: Demo | None = None
-        self._hub: Hub | None = None
+        self._registry: Registry | None = None
         self._gateway: Gateway | None = None
 
     @property
     def hub(self) -> Hub:
         """The switchboard of the running node."""
-        assert self._hub is not None, "the node has not been started"
-        return self._hub
+        return self.registry.hub
+
+    @property
+    def registry(self) -> Registry:
+        """The queues and exchanges of the running node."""
+        assert self._registry is not None, "the node has not been started"
+        return self._registry
 
     @property
     def gateway(self) -> Gateway:
@@ -83,7 +96,7 @@ class Node:
         info = {"name": self.config.name, "version": __version__, "demo": self.config.demo}
         return [
             (r"/stomp", WebSocketHandler, {"gateway": self.gateway, "talk": self._talk}),
-            *pages.routes(self.stats, lambda: self.gateway.ready, info),
+            *pages.routes(self.stats, self._why_not_ready, info),
         ]
 
     def open(self) -> None:
@@ -94,20 +107,29 @@ class Node:
         def wake() -> None:
             loop.call_soon(hub.flush)
 
-        hub = Hub(origin, wake)
-        self._hub = hub
-        self._gateway = Gateway(self.config, hub, self.stats, f"qmq/{__version__}")
+        hub = Hub(origin, wake, self.stats)
+
+        def alarm(when: float) -> None:
+            loop.call_at(when, timers.run)
+
+        timers = Timers(loop.time, alarm)
+        memory = Memory(self.config.limits.memory)
+        self._registry = Registry(hub, timers, memory, self.stats, rules_of(self.config))
+        self._gateway = Gateway(self.config, self._registry, self.stats, f"qmq/{__version__}")
 
     async def start(self) -> None:
         """Opens the node and accepts connections.
 
         Raises:
-            ConfigError: If an address cannot be listened on.
+            ConfigError: If a certificate is wrong, or an address cannot be listened on.
 
         """
+        contexts = self._contexts()
         self.open()
         app = App(self.routes(), self.config, self.stats)
         self._servers = {"http": Server(app, self.config, self.stats), "stomp": TcpServer(self.gateway)}
+        for scheme, context in contexts.items():
+            self._servers[scheme] = self._tls_listener(scheme, context)
         try:
             for url in self.config.listen:
                 self._listen(url)
@@ -128,23 +150,59 @@ class Node:
         for server in self._servers.values():
             server.stop()
         await self.gateway.drain(self.config.drain)
-        http = self._servers.get("http")
-        if isinstance(http, Server):
-            await http.close_all_connections()
+        for listener in self._servers.values():
+            server = listener.outside if isinstance(listener, TlsListener) else listener
+            if isinstance(server, Server):
+                await server.close_all_connections()
+
+    def reload(self) -> None:
+        """Reads certificate, key and client authorities again; only new connections are concerned.
+
+        If one of the files is wrong, everything stays as it was, and the log says why.
+        """
+        try:
+            contexts = self._contexts()
+        except ConfigError as error:
+            log.warning("certificates stay as they were: %s", error)
+            return
+        for scheme, context in contexts.items():
+            listener = self._servers.get(scheme)
+            if isinstance(listener, TlsListener):
+                listener.context = context
+        log.info("certificates read again" if contexts else "no certificates to read again")
 
     def publish(self, destination: str, body: bytes | str, headers: dict[str, str] | None = None) -> Message:
         """Publishes from within the process. Only on the node's own loop.
 
         Raises:
-            QmqError: `bad-destination` or `bad-pattern`.
+            QmqError: `bad-destination` or `bad-pattern`; `queue-full`.
 
         """
         envelope = Envelope(check_name(destination), dict(headers or {}))
         octets = body.encode() if isinstance(body, str) else body
-        return self.hub.publish(envelope, octets, isinstance(body, str))
+        return self.registry.publish(envelope, octets, isinstance(body, str))
+
+    def _why_not_ready(self) -> QmqError | None:
+        if not self.gateway.ready:
+            return QmqError("shutting-down")
+        return QmqError("memory-full") if self.registry.memory.full else None
 
     def _talk(self, connection: Any) -> Any:
         return self.gateway.stomp_session(connection, frame)
+
+    def _contexts(self) -> dict[str, ssl.SSLContext]:
+        tls = self.config.tls
+        return {scheme: server_context(tls, names) for scheme, names in _PROTOCOLS.items()} if tls.certificate else {}
+
+    def _tls_listener(self, scheme: str, context: ssl.SSLContext) -> TlsListener:
+        """A listener in front of the server of the same protocol without TLS."""
+        inside = self._servers[scheme.removesuffix("s")]
+        assert isinstance(inside, TCPServer)
+        outside: TCPServer = tcp.TlsRequired(self.gateway)
+        if scheme == "https":
+            app = App([], self.config, self.stats, handlers.TlsRequired)
+            outside = Server(app, self.config, self.stats, once=True)
+        return TlsListener(context, inside, outside, self.config.limits, self.stats)
 
     def _listen(self, url: str) -> None:
         scheme, host, port = parse_listen(url)
@@ -166,7 +224,7 @@ class Node:
             raise ConfigError(f"ready_file: cannot write {path}: {error.strerror}") from error
 
     def __repr__(self) -> str:
-        return f"<node {self.config.name} {self._hub!r}>"
+        return f"<node {self.config.name} {self._registry!r}>"
 
 
 def _new_epoch() -> str:

@@ -18,7 +18,10 @@ from tornado.web import Application
 
 from qmq.config import Config
 from qmq.core.hub import Hub
+from qmq.core.memory import Memory
 from qmq.core.message import Origin
+from qmq.core.registry import Registry
+from qmq.core.timers import Timers
 from qmq.errors import CODES, Code, QmqError
 from qmq.gateway.gateway import Gateway
 from qmq.gateway.server import Server
@@ -57,7 +60,9 @@ class Echo:
 async def serve(port: int = 0) -> tuple[str, Server, Gateway]:
     """Listens on a port of the loopback interface; the URL comes first."""
     config, stats = Config(), Stats()
-    gateway = Gateway(config, Hub(Origin("echo", "1"), lambda: None), stats)
+    hub = Hub(Origin("echo", "1"), lambda: None)
+    registry = Registry(hub, Timers(lambda: 0.0, lambda when: None), Memory(1 << 30), stats)
+    gateway = Gateway(config, registry, stats)
     application = Application([("/echo", WebSocketHandler, {"gateway": gateway, "talk": Echo})])
     server = Server(application, config, stats)
     sockets = bind_sockets(port, "127.0.0.1")

@@ -34,7 +34,7 @@ def offer(audience, number):
 
 
 def make(members):
-    audience = Audience("/topic/a", None)
+    audience = Audience("/topic/a", None, Stats())
     found = [Member() for _ in range(members)]
     for member in found:
         audience.join(member.outbox, sole=True)

@@ -1,12 +1,10 @@
-"""The matcher against a plain regular expression, and that it leaves nothing behind."""
-
-import re
+"""The matcher against the meaning of a pattern written the slow way, and that it leaves nothing behind."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qmq.core.matcher import Matcher
+from qmq.core.matcher import Matcher, words_of_destination, words_of_key
 
 words = st.sampled_from(["a", "b", "c"])
 names = st.lists(words, min_size=1, max_size=5).map(lambda parts: "/topic/" + ".".join(parts))
@@ -14,37 +12,111 @@ patterns = st.lists(st.one_of(words, st.sampled_from("*#")), min_size=1, max_siz
     lambda parts: "/topic/" + ".".join(parts)
 )
 
+# Routing keys are not checked: anything may stand between dots, on both sides.
+keys = st.lists(st.sampled_from(["a", "b", "", "a*", "#b", "*", "#"]), max_size=6).map(".".join)
 
-def matches(pattern, name):
-    """The meaning of a pattern, written the slow way."""
-    regex = "/topic/"
-    for word in pattern.removeprefix("/topic/").split("."):
-        regex += {"*": r"[^.]+\.", "#": r"([^.]+\.)*"}.get(word, re.escape(word) + r"\.")
-    return re.fullmatch(regex, name + ".") is not None
+
+def matches(pattern, name, split):
+    """The meaning of a pattern: how many of its words, taken one by one, the name's first words may use up."""
+
+    def reach(wanted, given):
+        if not wanted:
+            return not given
+        if wanted[0] == "#":
+            return any(reach(wanted[1:], given[skipped:]) for skipped in range(len(given) + 1))
+        return bool(given) and wanted[0] in ("*", given[0]) and reach(wanted[1:], given[1:])
+
+    return reach(split(pattern), split(name))
+
+
+def found(added, name, split):
+    matcher = Matcher(split)
+    for place, pattern in enumerate(added):
+        assert matcher.add(pattern, place)
+    return sorted(matcher.match(name))
 
 
 @given(st.lists(patterns, max_size=12), names)
 def test_finds_what_the_slow_way_finds(added, name):
+    expected = [place for place, pattern in enumerate(added) if matches(pattern, name, words_of_destination)]
+    assert found(added, name, words_of_destination) == expected
+
+
+@given(st.lists(keys, max_size=12), keys)
+def test_finds_keys_like_the_slow_way(added, key):
+    expected = [place for place, pattern in enumerate(added) if matches(pattern, key, words_of_key)]
+    assert found(added, key, words_of_key) == expected
+
+
+@pytest.mark.parametrize(
+    "pattern, key, expected",
+    [
+        ("", "", True),
+        ("#", "", True),
+        ("*", "", False),
+        ("*", "a", True),
+        ("*.*", ".", True),
+        ("a.*", "a.", True),
+        ("a.*", "a", False),
+        ("a.#", "a", True),
+        ("a.#.b", "a..b", True),
+        ("#.", "a.", True),
+        ("#.", "a", False),
+        ("a*", "ab", False),
+        ("a*", "a*", True),
+        ("a*.*", "a*.b", True),
+        ("a*.*", "ab.b", False),
+        ("a", "*", False),
+        ("*", "#", True),
+        ("#.a.#", "a", True),
+        ("#.*.#", "", False),
+        ("/topic/a", "/topic/a", True),
+    ],
+)
+def test_keys(pattern, key, expected):
+    assert found([pattern], key, words_of_key) == [0] * expected
+    assert matches(pattern, key, words_of_key) is expected
+
+
+@pytest.mark.parametrize(
+    "strategy, split", [(patterns, words_of_destination), (keys, words_of_key)], ids=["destinations", "keys"]
+)
+def test_removing_leaves_nothing(strategy, split):
+    @given(st.lists(st.tuples(strategy, st.integers(0, 3)), max_size=12), st.randoms(use_true_random=False))
+    def leaves_nothing(pairs, chance):
+        matcher = Matcher(split)
+        known = set()
+        for pair in pairs:
+            assert matcher.add(*pair) is (pair not in known)
+            known.add(pair)
+        for pair in chance.sample(sorted(known), len(known)):
+            matcher.remove(*pair)
+            known.remove(pair)
+            for name in ("/topic/a.b", "/topic/a"):
+                expected = {value for pattern, value in known if matches(pattern, name, split)}
+                assert set(matcher.match(name)) == expected
+        assert (matcher._names, bool(matcher._root), matcher._patterns) == ({}, False, 0)
+
+    leaves_nothing()
+
+
+@pytest.mark.parametrize("pattern", ["/topic/a", "/topic/*", "/topic/a.*.b", "/topic/#"])
+def test_removing_what_is_not_there(pattern):
     matcher = Matcher()
-    for place, pattern in enumerate(added):
-        matcher.add(pattern, place)
-    assert sorted(matcher.match(name)) == [place for place, pattern in enumerate(added) if matches(pattern, name)]
-
-
-@given(st.lists(st.tuples(patterns, st.integers(0, 3)), max_size=12), names)
-def test_removing_leaves_nothing(pairs, name):
-    matcher = Matcher()
-    for pattern, value in pairs:
-        matcher.add(pattern, value)
-    for pattern, value in dict.fromkeys(pairs):
-        matcher.remove(pattern, value)
-    assert matcher.match(name) == []
-    assert (matcher._names, matcher._root.children, matcher._patterns) == ({}, {}, 0)
-
-
-def test_removing_what_is_not_there():
     with pytest.raises(KeyError):
-        Matcher().remove("/topic/a", 1)
+        matcher.remove(pattern, 1)
+    matcher.add(pattern, 2)
+    with pytest.raises(KeyError):
+        matcher.remove(pattern, 1)
+    assert matcher.match("/topic/a") == ([] if "b" in pattern else [2])
+
+
+def test_each_value_once():
+    matcher = Matcher()
+    for pattern in ("/topic/a", "/topic/*", "/topic/#", "/topic/#.#"):
+        assert matcher.add(pattern, "x")
+        assert not matcher.add(pattern, "x")
+    assert matcher.match("/topic/a") == ["x"]
 
 
 def test_kinds_do_not_mix():
@@ -53,7 +125,30 @@ def test_kinds_do_not_mix():
     assert matcher.match("/queue/a") == []
 
 
+def test_names_only_need_no_words():
+    def never(text):
+        raise AssertionError(text)
+
+    matcher = Matcher(never)
+    matcher.add("a", 1)
+    assert (matcher.match("a"), matcher.match("b")) == ([1], [])
+
+
 def test_many_hashes_do_not_explode():
     matcher = Matcher()
     matcher.add("/topic/" + ".".join(["#"] * 30), 1)
     assert matcher.match("/topic/" + ".".join(["a"] * 30)) == [1]
+
+
+def test_many_hashes_between_words_do_not_explode():
+    matcher = Matcher(words_of_key)
+    matcher.add(".".join(["#", "*"] * 60) + ".b", 1)
+    matcher.add(".".join(["#", "a"] * 60), 2)
+    assert matcher.match(".".join(["a"] * 127)) == [2]
+
+
+def test_wildcards_in_a_key_do_not_explode():
+    matcher = Matcher(words_of_key)
+    for word in "*#":
+        matcher.add(".".join([word] * 100), word)
+    assert matcher.match(".".join("*" * 100)) == matcher.match(".".join("#" * 100)) == ["*", "#"]

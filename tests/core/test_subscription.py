@@ -5,10 +5,13 @@ import pytest
 from qmq.core.audience import Audience
 from qmq.core.message import Envelope, Message, Origin
 from qmq.core.subscription import Bounds, Overflow, Subscription
+from qmq.stats import Stats
 
 
 def subscription(**bounds):
-    return Subscription(Audience("/topic/#", None), None, Bounds(**{"max_messages": 2, "max_bytes": 10, **bounds}))
+    return Subscription(
+        Audience("/topic/#", None, Stats()), None, Bounds(**{"max_messages": 2, "max_bytes": 10, **bounds})
+    )
 
 
 def message(destination="/topic/a", **headers):

@@ -37,7 +37,7 @@ def subscribe(number, destination="/topic/a", more=""):
 STOMP = {
     "unknown command": (frame("NONSENSE\n\n"), "unknown-command", "NONSENSE"),
     "server's command": (frame("MESSAGE\n\n"), "unknown-command", "MESSAGE"),
-    "command of queues": (frame("ACK\nid:1\n\n"), "unknown-command", "ACK"),
+    "command of queues": (frame("ACK\nid:1\n\n"), "unknown-delivery", "1"),
     "second CONNECT": (frame("CONNECT\naccept-version:1.2\n\n"), "not-now", "CONNECT while open"),
     "SEND without destination": (frame("SEND\n\n"), "missing-header", "SEND needs destination"),
     "SEND with an empty destination": (frame("SEND\ndestination:\n\n"), "missing-header", "SEND needs destination"),

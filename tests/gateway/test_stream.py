@@ -226,7 +226,7 @@ async def test_an_error_of_our_own_is_logged_and_told_without_its_cause(start_no
     node = await start_node({"limits.linger_seconds": 0.1})
     seen = await witness(node)
     peer = await join(node)
-    server_side(node, peer).conversation.hub = "a secret"  # which has nothing that a hub has
+    server_side(node, peer).conversation._decoder = "a secret"  # which has nothing that a decoder has
     logged.expect("session .* failed")
     await peer.tell("SEND", {"destination": "/topic/a"})
     code, error = await peer.dismissed()

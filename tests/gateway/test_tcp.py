@@ -107,7 +107,6 @@ async def test_disconnect_is_answered_and_then_the_stream_ends(start_node, tcp):
 
 FOREIGN = {
     "http": b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n\0",
-    "tls": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
     "nothing known": b"HELLO\n\n\0",
     "too early": stomp.encode("SEND", {"destination": "/topic/a"}),
 }

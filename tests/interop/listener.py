@@ -1,5 +1,6 @@
-"""A listener of stomp.py that notes what comes, and that one can wait for."""
+"""A listener of stomp.py that notes what comes and can be waited for, and a conversation for all its connections."""
 
+import asyncio
 import threading
 import time
 
@@ -49,3 +50,34 @@ class Listener(stomp.ConnectionListener):
 
     def of(self, kind):
         return [frame for seen, frame in self.seen if seen == kind]
+
+
+def converse(connection, version):
+    """All that its users do first: connect, subscribe, send, receipt, disconnect."""
+    listener = Listener()
+    connection.set_listener("", listener)
+    connection.connect("login", "passcode", wait=True)
+    assert listener.wait("CONNECTED")[0].headers["version"] == version
+    connection.subscribe("/topic/a.*", id="1", headers={"receipt": "subscribed"})
+    listener.wait("RECEIPT")
+    odd = "a:b" if version == "1.0" else "a:b\\c\nd"
+    connection.send("/topic/a.b", "hello wörld", content_type="text/plain", headers={"odd": odd}, receipt="sent")
+    (message,) = listener.wait("MESSAGE")
+    assert (message.body, message.headers["odd"]) == ("hello wörld", odd)
+    for number in range(50):
+        connection.send("/topic/a.c", str(number))
+    assert [frame.body for frame in listener.wait("MESSAGE", 51)[1:]] == [str(number) for number in range(50)]
+    connection.disconnect(receipt="bye")
+    listener.wait("disconnected")
+    assert "bye" in [frame.headers["receipt-id"] for frame in listener.of("RECEIPT")]
+    assert not listener.of("ERROR")
+
+
+async def in_a_thread(talk, *arguments):
+    """Runs it beside the loop, and returns when the threads that it started have ended too."""
+    before = set(threading.enumerate())
+    await asyncio.to_thread(talk, *arguments)
+    for thread in set(threading.enumerate()) - before:
+        if not thread.name.startswith("asyncio"):
+            await asyncio.to_thread(thread.join, 10)
+            assert not thread.is_alive(), thread

@@ -18,6 +18,7 @@ from collections.abc import Callable
 
 from qmq.core.outbox import Delivery, Outbox
 from qmq.core.subscription import Encoder
+from qmq.stats import Stats
 
 
 class Audience:
@@ -28,16 +29,18 @@ class Audience:
         encoder: Makes their octets.
         mixed: The members with other subscriptions besides, and their `append`.
         dirty: For the hub: whether it has noted that there is something to flush.
+        stats: What was dropped for its members.
 
     """
 
     __slots__ = (
         "_base", "_gaps", "_joined", "_log", "_mark", "_order", "_owed", "_turn",
-        "dirty", "encoder", "mixed", "pattern",
+        "dirty", "encoder", "mixed", "pattern", "stats",
     )  # fmt: skip
 
-    def __init__(self, pattern: str, encoder: Encoder) -> None:
+    def __init__(self, pattern: str, encoder: Encoder, stats: Stats) -> None:
         self.pattern = pattern
+        self.stats = stats
         self.encoder = encoder
         self.mixed: dict[Outbox, Callable[[Delivery], None]] = {}
         self.dirty = False

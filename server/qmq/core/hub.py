@@ -11,6 +11,7 @@ No awaits, no sockets, no protocol. All calls come from the hub's own loop.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeAlias
 
 from qmq.core.audience import Audience
 from qmq.core.matcher import Matcher
@@ -18,6 +19,10 @@ from qmq.core.message import Envelope, Message, Origin
 from qmq.core.outbox import Outbox
 from qmq.core.subscription import Bounds, Encoder, Subscription
 from qmq.errors import QmqError
+from qmq.stats import Stats
+
+# Who gets the messages of one destination: audiences, and what passes them to queues.
+Route: TypeAlias = "tuple[tuple[Audience, ...], Callable[[Message], None] | None]"
 
 # Routes are remembered for this many names; then they are looked up anew.
 _MAX_ROUTES = 10_000
@@ -40,21 +45,27 @@ class Hub:
     Args:
         origin: Where messages published here come from.
         wake: Asks the loop to call `flush` once at the end of this pass.
+        stats: Where what is dropped is counted by destination.
 
     Attributes:
+        bound: For the registry: which queues a topic is bound to, if any; called
+            with the destination, it returns what then takes each message.
         offset: The number of the last message, which is also how many there were.
         deliveries: Messages times subscribers that they were offered to.
 
     """
 
-    def __init__(self, origin: Origin, wake: Callable[[], None]) -> None:
+    def __init__(self, origin: Origin, wake: Callable[[], None], stats: Stats | None = None) -> None:
         self.origin = origin
+        self.bound: Callable[[str], Callable[[Message], None] | None] | None = None
         self.offset = 0
         self.deliveries = 0
         self._wake = wake
         self._audiences: dict[tuple[str, Encoder], Audience] = {}
         self._matcher: Matcher[Audience] = Matcher()
-        self._routes: dict[str, tuple[Audience, ...]] = {}
+        self._stats = stats or Stats()
+        self._routes: dict[str, Route] = {}
+        self._owing: list[Outbox] = []
         self._dirty: list[Audience] = []
         self._unflushed = 0
 
@@ -73,7 +84,7 @@ class Hub:
         """
         audience = self._audiences.get((pattern, encoder))
         if audience is None:
-            audience = self._audiences[pattern, encoder] = Audience(pattern, encoder)
+            audience = self._audiences[pattern, encoder] = Audience(pattern, encoder, self._stats.of(pattern))
             self._matcher.add(pattern, audience)
             self._routes.clear()
         elif audience in outbox.subscriptions:
@@ -107,29 +118,54 @@ class Hub:
         """
         self.offset = offset = self.offset + 1
         message = Message(envelope, body, text, self.origin, offset)
-        audiences = self._routes.get(envelope.destination)
-        if audiences is None:
-            audiences = self._find_route(envelope.destination)
+        bound = self.offer(message)
+        if bound is not None:
+            bound(message)
+        return message
+
+    def offer(self, message: Message) -> Callable[[Message], None] | None:
+        """Offers a message to subscribers alone; returns what would take it to queues."""
+        destination = message.envelope.destination
+        audiences, bound = self._routes.get(destination) or self._find_route(destination)
         for audience in audiences:
             frame = audience.encoder.encode(message)
             self.deliveries += audience.offer((audience, message, frame))
             self._unflushed += len(frame)
             if not audience.dirty:
                 audience.dirty = True
-                if not self._dirty:
+                if not self._dirty and not self._owing:
                     self._wake()
                 self._dirty.append(audience)
         if self._unflushed > _FLUSH_OCTETS:
             self._flush(1)
-        return message
+        return bound
+
+    def number(self, envelope: Envelope, body: bytes, text: bool) -> Message:
+        """Makes the next message, for those who offer it elsewhere."""
+        self.offset = offset = self.offset + 1
+        return Message(envelope, body, text, self.origin, offset)
+
+    def owe(self, outbox: Outbox) -> None:
+        """Notes that a queue has given something to an outbox, which is to be written in this pass."""
+        if not self._dirty and not self._owing:
+            self._wake()
+        self._owing.append(outbox)
+
+    def forget_routes(self) -> None:
+        """Looks up anew who wants what: `bound` has changed its mind."""
+        self._routes.clear()
 
     def flush(self) -> None:
         """Lets connections write what they were offered: a share of them now, the rest in the next passes."""
+        owing, self._owing = self._owing, []
+        for outbox in owing:
+            if outbox.owed:  # else it has ended, or was written already
+                outbox.sink.flush()
         later = self._dirty[_AUDIENCES_PER_PASS:]
         del self._dirty[_AUDIENCES_PER_PASS:]
         self._flush(_PASSES)
         self._dirty = later + self._dirty
-        if self._dirty:
+        if self._dirty or self._owing:
             self._wake()
 
     def _flush(self, passes: int) -> None:
@@ -148,10 +184,11 @@ class Hub:
             audience.leave(outbox)
             audience.join(outbox, sole)
 
-    def _find_route(self, destination: str) -> tuple[Audience, ...]:
+    def _find_route(self, destination: str) -> Route:
         if len(self._routes) >= _MAX_ROUTES:
             self._routes.clear()
-        route = self._routes[destination] = tuple(self._matcher.match(destination))
+        bound = self.bound(destination) if self.bound is not None else None
+        route = self._routes[destination] = (tuple(self._matcher.match(destination)), bound)
         return route
 
     def __repr__(self) -> str:

@@ -9,6 +9,7 @@ joining four pieces. Neither object knows any protocol. Both are never changed.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 
@@ -34,6 +35,20 @@ class Origin:
         return f"{self.name}.{self.epoch}.{offset}"
 
 
+@dataclass(frozen=True, slots=True)
+class Death:
+    """Why, where and how often a queue gave a message up.
+
+    `reason` is `expired`, `rejected`, `maxlen` or `delivery_limit`; `destination` is
+    where the message had been published when it came to the queue.
+    """
+
+    queue: str
+    reason: str
+    destination: str
+    count: int = 1
+
+
 class Envelope:
     """Everything of a message but its body and number.
 
@@ -41,15 +56,29 @@ class Envelope:
         destination: The full name, such as `/topic/prices.eur`.
         headers: What the publisher added for its readers, `content-type` included.
         encoded: For encoders: whatever they keep, under a name of their own.
+        priority: In a queue, the higher goes first.
+        ttl: Milliseconds that it may wait in a queue; None if its publisher does not say.
+        deaths: The queues that have given it up, the last one last.
 
     """
 
-    __slots__ = ("destination", "encoded", "headers")
+    __slots__ = ("deaths", "destination", "encoded", "headers", "priority", "ttl")
 
-    def __init__(self, destination: str, headers: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        destination: str,
+        headers: Mapping[str, str],
+        *,
+        priority: int = 0,
+        ttl: int | None = None,
+        deaths: tuple[Death, ...] = (),
+    ) -> None:
         self.destination = destination
         self.headers = headers
         self.encoded: dict[str, Any] = {}
+        self.priority = priority
+        self.ttl = ttl
+        self.deaths = deaths
 
 
 class Message:

@@ -12,8 +12,10 @@ It knows nothing of sockets, loops or encodings, and is used by one loop only.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
+from qmq.core.memory import UNCOUNTED, Memory
 from qmq.core.subscription import Overflow, Subscription
 from qmq.errors import QmqError
 from qmq.stats import Stats
@@ -23,10 +25,15 @@ if TYPE_CHECKING:
     from qmq.core.message import Message
 
 
-# A message on its way to all subscribers of one audience, and its octets; or a
-# reply, of which there are only the octets. A plain tuple: one is made for every
-# message that is delivered to anybody.
-Delivery: TypeAlias = "tuple[Audience, Message, bytes] | tuple[None, None, bytes]"
+# A message on its way to all subscribers of one audience, and its octets; one that a
+# queue has given to a consumer, without an audience; or a reply, of which there are
+# only the octets. A plain tuple: one is made for every message that is delivered to
+# anybody.
+Delivery: TypeAlias = "tuple[Audience | None, Message | None, bytes]"
+
+# Queues give a connection so many octets at once; the rest waits in the queues, where
+# others can have it, until these are written.
+_ROOM = 64 * 1024
 
 
 class Sink(Protocol):
@@ -41,6 +48,9 @@ class Sink(Protocol):
     def deliver(self, data: bytes, batch: list[Delivery]) -> None:
         """Writes a batch that others get too, after what is fresh in the outbox."""
 
+    def hang_up(self, error: QmqError) -> None:
+        """Tells the client why, after what is fresh in the outbox, and ends the connection. Not within a pass."""
+
 
 class Outbox:
     """The deliveries and replies that wait for one connection.
@@ -49,23 +59,32 @@ class Outbox:
         sink: The connection that writes it.
         stats: Where drops are counted.
         max_bytes: What the whole backlog may hold, replies included.
+        memory: The node's account. Above its ceiling a connection with a backlog is
+            ended: publishers need not wait for those who do not read.
+
+    Attributes:
+        owed: Octets of what queues have given since the last write.
+        waiting: What to call when there is room for more from queues.
 
     """
 
     __slots__ = (
-        "_backlog", "_backlog_bytes", "_next", "_reply_bytes", "_stats",
-        "append", "fresh", "max_bytes", "place", "seat", "sink", "subscriptions",
+        "_backlog", "_backlog_bytes", "_memory", "_next", "_reply_bytes", "_stats",
+        "append", "fresh", "max_bytes", "owed", "place", "seat", "sink", "subscriptions", "waiting",
     )  # fmt: skip
 
-    def __init__(self, sink: Sink, stats: Stats, max_bytes: int) -> None:
+    def __init__(self, sink: Sink, stats: Stats, max_bytes: int, memory: Memory = UNCOUNTED) -> None:
         self.sink = sink
         self.max_bytes = max_bytes
         self.fresh: list[Delivery] = []
         self.append = self.fresh.append  # what hubs call, once per delivery
         self.subscriptions: dict[Audience, Subscription] = {}
+        self.owed = 0
+        self.waiting: list[Callable[[], None]] = []
         self.seat = self.place = 0  # for the audience of a sole member: where it sits, what it has had
         self._stats = stats
-        self._backlog: OrderedDict[int, tuple[bytes, Subscription | None]] = OrderedDict()
+        self._memory = memory
+        self._backlog: OrderedDict[int, tuple[bytes, Subscription | None, bool]] = OrderedDict()
         self._backlog_bytes = self._reply_bytes = 0
         self._next = 0
 
@@ -83,9 +102,22 @@ class Outbox:
         """Appends something that is no message: bounded by `max_bytes`, never dropped."""
         self.append((None, None, frame))
 
+    def give(self, message: Message, frame: bytes) -> bool:
+        """Appends what a queue gives; false if that is enough until what `waiting` holds is called."""
+        self.append((None, message, frame))
+        self.owed += len(frame)
+        return self.owed < _ROOM and not self._backlog_bytes
+
+    def resume(self) -> None:
+        """Lets queues go on. For the sink, once everything is written."""
+        waiting, self.waiting = self.waiting, []
+        for callback in waiting:
+            callback()
+
     def take_fresh(self) -> bytes:
         """Everything of this pass as one piece. Only while there is no backlog."""
         fresh = self.fresh
+        self.owed = 0
         data = fresh[0][2] if len(fresh) == 1 else b"".join([delivery[2] for delivery in fresh])
         fresh.clear()
         return data
@@ -98,6 +130,7 @@ class Outbox:
             there is one. The rest of the backlog is then of no use any more.
 
         """
+        self.owed = 0
         for delivery in self.fresh:
             audience = delivery[0]
             subscription = self.subscriptions.get(audience) if audience is not None else None
@@ -108,8 +141,11 @@ class Outbox:
                 self.fresh.clear()
                 return error
         self.fresh.clear()
-        if self._backlog_bytes > self.max_bytes:
-            return QmqError("outbox-full", f"{self._backlog_bytes} octets wait, {self.max_bytes} may")
+        waiting = self._backlog_bytes
+        if waiting > self.max_bytes:
+            return QmqError("outbox-full", f"{waiting} octets wait, {self.max_bytes} may")
+        if waiting > _ROOM and self._memory.used >= self._memory.ceiling:
+            return QmqError("outbox-full", f"{waiting} octets wait, and the server is short of memory")
         return None
 
     def take(self, octets: int) -> bytes:
@@ -125,8 +161,10 @@ class Outbox:
     def clear(self) -> None:
         """Drops everything, uncounted: the connection is ending."""
         self.fresh.clear()
+        self.waiting.clear()
         self._backlog.clear()
-        self._backlog_bytes = self._reply_bytes = 0
+        self._memory.free(self._backlog_bytes)
+        self._backlog_bytes = self._reply_bytes = self.owed = 0
         for subscription in self.subscriptions.values():
             subscription.pending = None
             subscription.pending_bytes = 0
@@ -141,10 +179,12 @@ class Outbox:
         _, message, frame = delivery
         place = self._next
         self._next += 1
-        self._backlog[place] = (frame, subscription)
+        self._backlog[place] = (frame, subscription, message is None)
         self._backlog_bytes += len(frame)
+        self._memory.used += len(frame)
         if subscription is None or message is None:
-            self._reply_bytes += len(frame)
+            if message is None:
+                self._reply_bytes += len(frame)
             return None
         if subscription.pending is None:
             subscription.pending = OrderedDict()
@@ -161,17 +201,17 @@ class Outbox:
         # The newer takes the later place, not the older's: offsets must not go back.
         subscription.latest[key] = place
         if older is not None:
-            self._drop(older, "messages_conflated")
+            self._drop(older, subscription, "messages_conflated")
 
     def _overflow(self, subscription: Subscription, place: int, bound: str) -> QmqError | None:
         overflow = subscription.bounds.overflow
         if overflow is Overflow.DISCONNECT:
             return self._too_slow(subscription, bound)
         if overflow is Overflow.DROP_NEWEST:
-            self._drop(place, "messages_dropped_newest")
+            self._drop(place, subscription, "messages_dropped_newest")
         else:
             while subscription.pending and subscription.over():
-                self._drop(next(iter(subscription.pending)), "messages_dropped_oldest")
+                self._drop(next(iter(subscription.pending)), subscription, "messages_dropped_oldest")
         return None
 
     def _too_slow(self, subscription: Subscription, bound: str) -> QmqError:
@@ -185,17 +225,19 @@ class Outbox:
             f"cursor {first.origin.id_of(first.offset - 1)}",
         )
 
-    def _drop(self, place: int, counter: str) -> None:
+    def _drop(self, place: int, subscription: Subscription, counter: str) -> None:
         self._forget(place)
         self._stats.add(counter)
+        subscription.audience.stats.add(counter)
 
     def _forget(self, place: int) -> bytes:
-        frame, subscription = self._backlog.pop(place)
+        frame, subscription, reply = self._backlog.pop(place)
         size = len(frame)
         self._backlog_bytes -= size
-        if subscription is None:
+        self._memory.free(size)
+        if reply:
             self._reply_bytes -= size
-        elif subscription.pending is not None:
+        elif subscription is not None and subscription.pending is not None:
             message = subscription.pending.pop(place)
             subscription.pending_bytes -= size
             if subscription.latest:

@@ -1,4 +1,4 @@
-"""What all connections of one loop share: hub, limits, counters, and the list of them.
+"""What all connections of one loop share: registry, limits, counters, and the list of them.
 
 It admits connections, knows which are there, and sends them away when the node
 stops. It never looks at what they say.
@@ -7,13 +7,16 @@ stops. It never looks at what they say.
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from qmq.config import Config
-from qmq.core.hub import Hub
+from qmq.core.registry import Registry
 from qmq.errors import QmqError
 from qmq.gateway.stream import Connection, Timing
 from qmq.session import stomp
+from qmq.session.desk import Desk
 from qmq.session.stomp_encoder import Framing
+from qmq.session.stomp_headers import Limits
 from qmq.stats import Stats
 
 
@@ -22,16 +25,16 @@ class Gateway:
 
     Args:
         config: The node's configuration.
-        hub: The loop's switchboard.
+        registry: The node's queues and exchanges, with the loop's hub.
         stats: The node's counters.
         server: How the server introduces itself.
 
     """
 
-    def __init__(self, config: Config, hub: Hub, stats: Stats, server: str = "qmq") -> None:
+    def __init__(self, config: Config, registry: Registry, stats: Stats, server: str = "qmq") -> None:
         limits = config.limits
         self.config = config
-        self.hub = hub
+        self.registry = registry
         self.stats = stats
         self.ready = True
         self.timing = Timing(limits.connect_seconds, limits.ping_seconds, limits.linger_seconds)
@@ -39,7 +42,8 @@ class Gateway:
         self._connections: set[Connection] = set()
         self._empty = asyncio.Event()
         self._empty.set()
-        self._stomp_limits = stomp.Limits(
+        self._desk = Desk(registry, self.describe) if config.manage else None
+        self._stomp_limits = Limits(
             max_body=limits.body,
             max_headers=limits.headers,
             max_header_bytes=limits.header_bytes,
@@ -48,6 +52,11 @@ class Gateway:
             default_bytes=min(limits.default_bytes, limits.bytes),
             max_messages=limits.messages,
             max_bytes=limits.bytes,
+            default_prefetch=min(limits.default_prefetch, limits.prefetch),
+            max_prefetch=limits.prefetch,
+            max_transactions=limits.transactions,
+            transaction_messages=limits.transaction_messages,
+            transaction_bytes=limits.transaction_bytes,
             heartbeat_min=limits.heartbeat_ms,
         )
 
@@ -77,7 +86,19 @@ class Gateway:
 
     def stomp_session(self, connection: Connection, framing: Framing) -> stomp.Session:
         """A new STOMP conversation for a connection."""
-        return stomp.Session(self.hub, connection.outbox, framing, self._stomp_limits, self.stats, self._server)
+        return stomp.Session(
+            self.registry,
+            connection.outbox,
+            framing,
+            self._stomp_limits,
+            connection.stats,
+            self._server,
+            self._desk,
+        )
+
+    def describe(self) -> list[dict[str, Any]]:
+        """What an operator may know about each connection."""
+        return [connection.describe() for connection in self._connections]
 
     async def drain(self, seconds: float) -> None:
         """Tells every client to come back elsewhere, spread over the time, and waits until they are gone."""

@@ -98,6 +98,13 @@ class TooLarge(Problems):
         refuse(self, QmqError("headers-too-large"), self.stats)
 
 
+class TlsRequired(Problems):
+    """Answers a request that came to a TLS address without TLS."""
+
+    def prepare(self) -> None:
+        refuse(self, QmqError("tls-required", "use https:// or wss://"), self.stats)
+
+
 def set_safe_headers(handler: RequestHandler) -> None:
     """What keeps a page from being sniffed, framed or extended by others."""
     handler.set_header("X-Content-Type-Options", "nosniff")

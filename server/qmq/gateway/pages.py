@@ -11,7 +11,6 @@ from typing import Any
 
 from tornado.web import HTTPError, RedirectHandler, StaticFileHandler
 
-from qmq.errors import QmqError
 from qmq.gateway.handlers import Problems, answer_failure, refuse, set_safe_headers
 from qmq.stats import Stats
 
@@ -64,8 +63,9 @@ class Health(Problems):
 
     def get(self) -> None:
         self.set_header("Cache-Control", "no-store")
-        if self._ready is not None and not self._ready():
-            refuse(self, QmqError("shutting-down"), self.stats)
+        why_not = self._ready() if self._ready is not None else None
+        if why_not is not None:
+            refuse(self, why_not, self.stats)
             return
         self.set_header("Content-Type", "text/plain; charset=utf-8")
         self.finish("ok\n")
@@ -88,7 +88,7 @@ def routes(stats: Stats, ready: Any, info: dict[str, Any]) -> list[Any]:
 
     Args:
         stats: Where refusals are counted.
-        ready: Says whether the node takes new clients.
+        ready: Returns the reason why the node is not ready, as an error, or None.
         info: What `/info.json` tells; the demos are served if its `demo` is true.
 
     """

@@ -12,11 +12,12 @@ from typing import Any
 from tornado.http1connection import HTTP1ServerConnection
 from tornado.httpserver import HTTPServer
 from tornado.httputil import HTTPServerRequest
-from tornado.iostream import UnsatisfiableReadError
-from tornado.web import Application
+from tornado.iostream import IOStream, UnsatisfiableReadError
+from tornado.web import Application, RequestHandler
 
 from qmq.config import Config
 from qmq.gateway.handlers import NotFound, TooLarge, note_request
+from qmq.gateway.tls import refuse_tls
 from qmq.stats import Stats
 
 
@@ -27,13 +28,16 @@ class App(Application):
         rules: Tornado rules.
         config: For the limit on headers.
         stats: Where refusals are counted.
+        otherwise: The handler of what has no route.
 
     """
 
-    def __init__(self, rules: list[Any], config: Config, stats: Stats) -> None:
+    def __init__(
+        self, rules: list[Any], config: Config, stats: Stats, otherwise: type[RequestHandler] = NotFound
+    ) -> None:
         more = {"stats": stats}
         # Requests are not logged: a busy gateway would log little else.
-        super().__init__(rules, default_handler_class=NotFound, default_handler_args=more, log_function=note_request)
+        super().__init__(rules, default_handler_class=otherwise, default_handler_args=more, log_function=note_request)
         self._max_header_bytes = config.limits.http_header_bytes
         self._too_large = more
 
@@ -51,14 +55,18 @@ class Server(HTTPServer):
         application: Whatever answers the requests.
         config: For the limits.
         stats: Where connections that never became a request are counted.
+        once: Close after the first answer.
 
     """
 
-    def initialize(self, application: App, config: Config, stats: Stats) -> None:  # type: ignore[override]
+    def initialize(  # type: ignore[override]
+        self, application: App, config: Config, stats: Stats, once: bool = False
+    ) -> None:
         limits = config.limits
         self._stats = stats
         super().initialize(
             application,
+            no_keep_alive=once,
             # One request's headers must be here by then; keep-alive connections may idle as long.
             idle_connection_timeout=limits.connect_seconds,
             body_timeout=limits.connect_seconds,
@@ -67,6 +75,10 @@ class Server(HTTPServer):
             max_buffer_size=limits.body + limits.http_header_bytes * 2,
             chunk_size=16 * 1024,
         )
+
+    def handle_stream(self, stream: IOStream, address: Any) -> None:
+        refuse_tls(stream, self._stats)
+        super().handle_stream(stream, address)
 
     def on_close(self, server_conn: object) -> None:
         super().on_close(server_conn)

@@ -28,8 +28,10 @@ from typing import Any, Protocol
 
 from tornado.iostream import IOStream, StreamClosedError
 
+from qmq.core.memory import UNCOUNTED, Memory
 from qmq.core.outbox import Delivery, Outbox
 from qmq.errors import CODES, Code, QmqError
+from qmq.gateway.tls import say_end
 from qmq.stats import Stats
 
 log = logging.getLogger("qmq.gateway")
@@ -53,6 +55,9 @@ class Conversation(Protocol):
     name: str
 
     @property
+    def publishes(self) -> bool: ...
+
+    @property
     def open(self) -> bool: ...
 
     def receive(self, data: bytes, text: bool = False) -> None: ...
@@ -62,6 +67,8 @@ class Conversation(Protocol):
     def close(self, code: Code = ...) -> None: ...
 
     def beat(self) -> None: ...
+
+    def describe(self) -> dict[str, object]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,22 +90,28 @@ class Connection:
 
     Args:
         stream: Taken over whole.
-        stats: Where endings are counted.
+        stats: Where endings are counted; what concerns this client alone also in its own.
         timing: How long to wait for what.
         max_outbox: Octets that may wait for the client.
+        memory: The node's account: while it is full, what publishes is not read.
 
     """
 
     __slots__ = (
-        "_blocked", "_closing", "_doomed", "_heard", "_loop", "_opened", "_paused", "_period", "_send", "_sent",
-        "_silence", "_stats", "_stream", "_timer", "_timing", "_untaken", "conversation", "on_end", "outbox",
+        "_blocked", "_closing", "_doomed", "_heard", "_loop", "_memory", "_opened", "_paused", "_period", "_send",
+        "_sent", "_silence", "_stats", "_stream", "_timer", "_timing", "_untaken", "_waits",
+        "conversation", "on_end", "outbox", "stats",
     )  # fmt: skip
 
     conversation: Conversation
     pings = True  # whether `ping` makes a live client answer
 
-    def __init__(self, stream: IOStream, stats: Stats, timing: Timing, max_outbox: int) -> None:
-        self.outbox = Outbox(self, stats, max_outbox)
+    def __init__(
+        self, stream: IOStream, stats: Stats, timing: Timing, max_outbox: int, memory: Memory = UNCOUNTED
+    ) -> None:
+        self.stats = Stats(stats)
+        self.outbox = Outbox(self, self.stats, max_outbox, memory)
+        self._memory = memory
         self.on_end: Any = None
         self._stream = stream
         self._stats = stats
@@ -106,17 +119,19 @@ class Connection:
         self._loop = asyncio.get_running_loop()
         # TLS must repeat a refused write with the same octets, which only the stream can do.
         self._send = None if isinstance(stream.socket, ssl.SSLSocket) else stream.socket.send
-        self._blocked = self._closing = self._doomed = self._opened = self._paused = False
+        self._blocked = self._closing = self._doomed = self._opened = self._paused = self._waits = False
         self._heard = self._sent = True
         self._silence = self._period = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._untaken = 0
 
-    def start(self, conversation: Conversation) -> None:
-        """Begins to read, on behalf of a conversation."""
+    def start(self, conversation: Conversation, refusal: QmqError | None = None) -> None:
+        """Begins to read, on behalf of a conversation; one that is refused hears nothing of it."""
         self.conversation = conversation
         self._stream.set_close_callback(self._ended)
         self._timer = self._loop.call_later(self._timing.connect, self._too_late)
+        if refusal is not None:
+            self.fail(refusal)
         self._read()
 
     # What subclasses define
@@ -157,12 +172,24 @@ class Connection:
             self.conversation.fail(QmqError("internal-error"))
             self.end(CODES["internal-error"])
         self._after_talk()
-        if self.outbox.reply_bytes < _MAX_REPLIES:
+        if self._memory.full and self.conversation.publishes and not self._closing:
+            self._wait_for_memory()
+        elif self.outbox.reply_bytes < _MAX_REPLIES:
             # Not at once: what this chunk published is written first, and what comes
             # meanwhile makes one larger batch instead of two small ones.
             self._loop.call_soon(self._read)
         else:
             self._paused = True  # until _write_backlog has made room
+
+    def _wait_for_memory(self) -> None:
+        """Reads no more until there is room for what it would publish."""
+        self._waits = True
+        self.stats.add("publishers_slowed")
+        self._memory.wait(self._go_on)
+
+    def _go_on(self) -> None:
+        self._waits = False
+        self._loop.call_soon(self._read)
 
     def _after_talk(self) -> None:
         conversation = self.conversation
@@ -189,7 +216,12 @@ class Connection:
                 self._loop.call_soon(self.fail, error)
             return
         self._sent = True
-        self._write(outbox.take_fresh())
+        if self._write(outbox.take_fresh()) and outbox.waiting:
+            self._loop.call_soon(self._resume_queues)
+
+    def _resume_queues(self) -> None:
+        if not self._blocked:
+            self.outbox.resume()
 
     def deliver(self, data: bytes, batch: list[Delivery]) -> None:
         """Writes a batch that others get too."""
@@ -214,11 +246,13 @@ class Connection:
                 return False
             if sent == len(data):
                 return True
-        self._blocked = True
         try:
             future = self._stream.write(memoryview(data)[sent:] if sent else data)
         except StreamClosedError:
             return False
+        if future.done() and future.exception() is None:
+            return True  # with TLS the usual case; the socket has it, which says nothing of the client
+        self._blocked = True
         future.add_done_callback(self._drained)
         return False
 
@@ -234,6 +268,8 @@ class Connection:
             if not outbox.backlog_bytes:
                 self._blocked = False
                 self.flush()
+                if self.outbox.waiting:
+                    self._loop.call_soon(self._resume_queues)
                 break
             self._sent = True
             if not self._write(outbox.take(_WRITE_CHUNK)):
@@ -260,7 +296,7 @@ class Connection:
 
     def _tick(self) -> None:
         owe, owed = self.conversation.heartbeat
-        if self._heard or (self._blocked and self._is_taking()):
+        if self._heard or self._waits or (self._blocked and self._is_taking()):
             self._silence = 0.0
         else:
             self._silence += self._period
@@ -304,6 +340,13 @@ class Connection:
         self.conversation.fail(error)
         self._after_talk()
 
+    def hang_up(self, error: QmqError) -> None:
+        """Tells the client why, after what is on its way already, and closes."""
+        if not self._closing:
+            log.info("session %s ended: %s", self.conversation.name, error)
+            self.conversation.fail(error)
+            self._after_talk()
+
     def end(self, code: Code | None = None) -> None:
         """Says goodbye; the socket is closed when that was read, or after the linger time."""
         if self._closing:
@@ -332,13 +375,19 @@ class Connection:
         """Whether no goodbye can be heard any more, because what comes makes no sense."""
         return False
 
+    def describe(self) -> dict[str, object]:
+        """What an operator may know about it."""
+        transport = type(self).__name__.removesuffix("Connection").lower()
+        return {"transport": transport, "tls": self._send is None, **self.conversation.describe()}
+
     def _close_if_done(self) -> None:
         if not self._closing or self._blocked or self._stream.closed():
             return
         if self.peer_done:
             self._stream.close()
-        elif self.deaf and self._send is not None:
+        elif self.deaf:
             # The client sees the end behind our last words, and its own end is what we wait for.
+            say_end(self._stream.socket)
             with contextlib.suppress(OSError):
                 self._stream.socket.shutdown(socket.SHUT_WR)
 

@@ -1,4 +1,4 @@
-"""STOMP over plain TCP: the same conversation, with nothing around its frames.
+"""STOMP over TCP, plain or TLS: the same conversation, with nothing around its frames.
 
 There is no ping in STOMP, so a client that agreed on no heart-beats may be silent
 for ever; the kernel's keep-alive finds out whether its machine is still there.
@@ -15,6 +15,7 @@ from tornado.tcpserver import TCPServer
 from qmq.errors import Code, QmqError
 from qmq.gateway.gateway import Gateway
 from qmq.gateway.stream import Connection
+from qmq.gateway.tls import refuse_tls
 
 
 def frame(data: bytes, text: bool) -> bytes:
@@ -36,7 +37,9 @@ class TcpConnection(Connection):
     pings = False
 
     def __init__(self, stream: IOStream, gateway: Gateway) -> None:
-        super().__init__(stream, gateway.stats, gateway.timing, gateway.config.limits.outbox_bytes)
+        super().__init__(
+            stream, gateway.stats, gateway.timing, gateway.config.limits.outbox_bytes, gateway.registry.memory
+        )
         keep_alive(stream.socket, gateway.timing.ping)
         stream.set_nodelay(True)
 
@@ -69,13 +72,25 @@ class TcpServer(TCPServer):
 
     def handle_stream(self, stream: IOStream, address: Any) -> None:
         gateway = self._gateway
+        refuse_tls(stream, gateway.stats)
         connection = TcpConnection(stream, gateway)
-        connection.start(gateway.stomp_session(connection, frame))
-        try:
-            gateway.admit()
-        except QmqError as error:
-            connection.fail(error)
+        connection.start(gateway.stomp_session(connection, frame), self.refusal())
         gateway.enter(connection)
+
+    def refusal(self) -> QmqError | None:
+        """Why a new client is sent away at once, if it is."""
+        try:
+            self._gateway.admit()
+        except QmqError as error:
+            return error
+        return None
+
+
+class TlsRequired(TcpServer):
+    """Sends clients away that came to a TLS address without TLS."""
+
+    def refusal(self) -> QmqError | None:
+        return QmqError("tls-required", "use TLS on this port")
 
 
 def keep_alive(sock: socket.socket, idle: float) -> None:

@@ -53,14 +53,16 @@ class WebSocketConnection(Connection):
     __slots__ = ("_decoder", "_peer_closed")
 
     def __init__(self, stream: IOStream, gateway: Gateway) -> None:
-        super().__init__(stream, gateway.stats, gateway.timing, gateway.config.limits.outbox_bytes)
+        super().__init__(
+            stream, gateway.stats, gateway.timing, gateway.config.limits.outbox_bytes, gateway.registry.memory
+        )
         limits = gateway.config.limits
         self._decoder = websocket.Decoder(max_message=limits.frame_bytes, unmask=_unmask)
         self._peer_closed = False
 
-    def start(self, conversation: Conversation) -> None:
+    def start(self, conversation: Conversation, refusal: QmqError | None = None) -> None:
         self._decoder.joins = conversation.stream
-        super().start(conversation)
+        super().start(conversation, refusal)
 
     def received(self, data: bytes) -> None:
         """Takes a chunk off the socket."""

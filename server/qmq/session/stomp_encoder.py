@@ -24,7 +24,7 @@ _NO_TAIL = (-1, b"")
 class Encoder:
     """Makes MESSAGE frames for one subscription id, STOMP version and transport."""
 
-    __slots__ = ("_key", "_lead", "_origin", "_tail_key", "_with_origin", "framing", "version")
+    __slots__ = ("_key", "_origin", "_tail_key", "_with_origin", "framing", "lead", "version")
 
     def __init__(self, framing: Framing, version: str, subscription_id: str) -> None:
         self.framing = framing
@@ -34,7 +34,7 @@ class Encoder:
         self._with_origin = b""
         self._tail_key = f"stomp-{version}"
         subscription = {"subscription": subscription_id} if subscription_id else {}
-        self._lead = b"MESSAGE\n" + stomp.header_lines(subscription, version) + b"message-id:"
+        self.lead = b"MESSAGE\n" + stomp.header_lines(subscription, version) + b"message-id:"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Encoder) and self._key == other._key
@@ -47,15 +47,24 @@ class Encoder:
         body = message.body
         length, tail = message.envelope.encoded.get(self._tail_key, _NO_TAIL)
         if length != len(body):
-            # Kept for the last length only: a publisher's bodies often have the same.
-            tail = self._tail(message.envelope, len(body))
-            message.envelope.encoded[self._tail_key] = (len(body), tail)
+            tail = self.tail(message)
         if message.origin is not self._origin:
             self._origin = message.origin
-            self._with_origin = self._lead + message.origin.prefix
+            self._with_origin = self.lead + message.origin.prefix
         return self.framing(b"%b%d%b%b\0" % (self._with_origin, message.offset, tail, body), message.text)
 
-    def _tail(self, envelope: Envelope, length: int) -> bytes:
+    def tail(self, message: Message) -> bytes:
+        """All that is between the message's number and its body."""
+        envelope, octets = message.envelope, len(message.body)
+        tail: bytes
+        length, tail = envelope.encoded.get(self._tail_key, _NO_TAIL)
+        if length != octets:
+            # Kept for the last length only: a publisher's bodies often have the same.
+            tail = self._make_tail(envelope, octets)
+            envelope.encoded[self._tail_key] = (octets, tail)
+        return tail
+
+    def _make_tail(self, envelope: Envelope, length: int) -> bytes:
         headers = {"destination": envelope.destination, **envelope.headers}
         if self.version == "1.0":  # cannot escape, so it cannot carry these
             headers = {name: value for name, value in headers.items() if ":" not in name and "\n" not in name + value}

@@ -19,14 +19,20 @@ class State(StrEnum):
 
 
 # Every frame a client may send, the method that answers it, and the headers it
-# cannot do without (in STOMP 1.1 and 1.2; SUBSCRIBE and UNSUBSCRIBE of 1.0 may
-# leave out `id`).
+# cannot do without. `LENIENT` are those that another header may stand for: before
+# STOMP 1.2 ACK and NACK name a message by `message-id`, and in 1.0 a subscription
+# may be named by its `destination`. NACK does not exist in 1.0.
 COMMANDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "CONNECT": ("on_connect", ()),
     "STOMP": ("on_connect", ()),
     "SEND": ("on_send", ("destination",)),
     "SUBSCRIBE": ("on_subscribe", ("destination", "id")),
     "UNSUBSCRIBE": ("on_unsubscribe", ("id",)),
+    "ACK": ("on_ack", ("id",)),
+    "NACK": ("on_nack", ("id",)),
+    "BEGIN": ("on_begin", ("transaction",)),
+    "COMMIT": ("on_commit", ("transaction",)),
+    "ABORT": ("on_abort", ("transaction",)),
     "DISCONNECT": ("on_disconnect", ()),
 }
 
@@ -36,9 +42,21 @@ CLIENT_MAY_SEND: dict[State, dict[str, State]] = {
         "SEND": State.OPEN,
         "SUBSCRIBE": State.OPEN,
         "UNSUBSCRIBE": State.OPEN,
+        "ACK": State.OPEN,
+        "NACK": State.OPEN,
+        "BEGIN": State.OPEN,
+        "COMMIT": State.OPEN,
+        "ABORT": State.OPEN,
         "DISCONNECT": State.CLOSING,
     },
     State.CLOSING: {},
+}
+
+
+LENIENT = {
+    ("1.0", "SUBSCRIBE"): "destination",
+    ("1.0", "UNSUBSCRIBE"): "destination",
+    **{(version, command): "message-id" for version in ("1.0", "1.1", "1.2") for command in ("ACK", "NACK")},
 }
 
 

@@ -1,0 +1,135 @@
+"""One client's demand for the messages of a queue: its credit, and what it has not settled.
+
+A consumer has at most `prefetch` messages that are not settled, and gets none while its
+client says that it has no room. It knows nothing of protocols: how a message looks, and
+how its tags are written, is the client's affair.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from qmq.errors import QmqError
+
+if TYPE_CHECKING:
+    from qmq.core.message import Message
+    from qmq.core.queue import Queue
+    from qmq.core.ready import Entry
+
+
+class Client(Protocol):
+    """Who gets what a consumer is given. No method may raise, nor use the queue before it has returned."""
+
+    def deliver(self, consumer: Consumer, tag: int, message: Message, deliveries: int) -> bool:
+        """Takes a message; false if there is no room for another one until `Consumer.resume`."""
+
+    def cancelled(self, consumer: Consumer, error: QmqError) -> None:
+        """Learns that no more will come, and that all that was not settled is given back."""
+
+
+class Consumer:
+    """A consumer of one queue. Made by `Queue.consume`.
+
+    Attributes:
+        queue: Where it gets its messages.
+        client: Who gets them.
+        prefetch: How many may be unsettled; 0 for those who only `fetch`.
+        auto: Whether a message counts as settled once it is given.
+        exclusive: Whether nobody else may consume meanwhile.
+        unsettled: By tag, in the order in which they were given.
+        tag: The last tag; they count from 1.
+        stalled: Whether the client has no room.
+        idle: For the queue: whether it is in line for the next message.
+        open: Whether it has not been cancelled.
+
+    """
+
+    __slots__ = (
+        "auto", "client", "exclusive", "idle", "open", "prefetch", "queue", "stalled", "tag", "unsettled",
+    )  # fmt: skip
+
+    def __init__(self, queue: Queue, client: Client, prefetch: int, auto: bool, exclusive: bool) -> None:
+        self.queue = queue
+        self.client = client
+        self.prefetch = prefetch
+        self.auto = auto
+        self.exclusive = exclusive
+        self.unsettled: dict[int, Entry] = {}
+        self.tag = 0
+        self.stalled = self.idle = False
+        self.open = True
+
+    @property
+    def wants(self) -> bool:
+        """Whether it could be given a message now."""
+        return self.open and not self.stalled and len(self.unsettled) < self.prefetch
+
+    def ack(self, tag: int) -> None:
+        """Settles one message for good.
+
+        Raises:
+            QmqError: `unknown-delivery` if it has no such message, or no more.
+
+        """
+        entry = self.unsettled.pop(tag, None)
+        if entry is None:
+            raise self._unknown(tag)
+        self.queue.settle(entry)
+        if not self.idle:
+            self.queue.credit(self)
+
+    def nack(self, tag: int, requeue: bool = True) -> None:
+        """Gives one message back, to be delivered again or, without `requeue`, as a dead letter.
+
+        Raises:
+            QmqError: `unknown-delivery`.
+
+        """
+        entry = self.unsettled.pop(tag, None)
+        if entry is None:
+            raise self._unknown(tag)
+        if requeue:
+            self.queue.take_back(entry)
+        else:
+            self.queue.reject(entry)
+        self.queue.credit(self)
+
+    def through(self, tag: int) -> list[int]:
+        """The tags of what was given up to and including this one, for what is settled together.
+
+        Raises:
+            QmqError: `unknown-delivery` if this one is not unsettled.
+
+        """
+        if tag not in self.unsettled:
+            raise self._unknown(tag)
+        tags = []
+        for each in self.unsettled:
+            tags.append(each)
+            if each == tag:
+                break
+        return tags
+
+    def fetch(self) -> bool:
+        """Has one message given now, if there is one, whatever the prefetch is."""
+        return self.queue.fetch(self)
+
+    def resume(self) -> None:
+        """Says that the client has room again."""
+        self.stalled = False
+        self.queue.credit(self)
+
+    def cancel(self) -> None:
+        """Ends it, and gives back what is unsettled. Does nothing if it has ended."""
+        self.queue.cancel(self)
+
+    def stop(self) -> None:
+        """Gets no more messages, but may settle. `cancel` is to follow."""
+        self.prefetch = 0
+        self.queue.sit_out(self)
+
+    def _unknown(self, tag: int) -> QmqError:
+        return QmqError("unknown-delivery", f"number {tag} of {self.queue.name} is settled, or was never given")
+
+    def __repr__(self) -> str:
+        return f"<consumer of {self.queue.name}, {len(self.unsettled)} of {self.prefetch} unsettled>"

@@ -1,0 +1,236 @@
+"""The desk: requests to the server itself, answered in JSON.
+
+A client sends a JSON object to `/manage/OPERATION` with a `reply-to`, and gets an object
+back. What may be asked is the table `OPERATIONS`. Wrong requests are answered with a
+code, like any other; they do not end the conversation. The desk only translates: what is
+done, is done by the registry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import Any
+
+import orjson
+
+from qmq.core import options
+from qmq.core.destination import check_name
+from qmq.core.exchange import Exchange, Kind
+from qmq.core.queue import Queue
+from qmq.core.registry import Registry
+from qmq.errors import QmqError
+
+PREFIX = "/manage/"
+
+_MAX_LISTED = 1000  # queues, exchanges or connections in one answer
+
+Request = dict[str, Any]
+
+
+class Desk:
+    """Answers requests about one node.
+
+    Args:
+        registry: The node's queues and exchanges.
+        connections: Describes the node's connections.
+
+    """
+
+    def __init__(self, registry: Registry, connections: Callable[[], list[dict[str, Any]]]) -> None:
+        self._registry = registry
+        self._connections = connections
+
+    def answer(self, destination: str, body: bytes, owner: Hashable) -> tuple[bytes, str]:
+        """Does what is asked.
+
+        Args:
+            destination: `/manage/OPERATION`.
+            body: A JSON object; none is an empty one.
+            owner: Who asks; exclusive queues are its own.
+
+        Returns:
+            The answer as JSON, and the code of the error if it is one.
+
+        """
+        try:
+            operation = OPERATIONS.get(destination[len(PREFIX) :])
+            if operation is None:
+                raise QmqError("bad-operation", f"{destination[:64]} is none of {', '.join(OPERATIONS)}")
+            return orjson.dumps(operation(self, _read(body), owner)), ""
+        except QmqError as error:
+            code = error.code
+            return orjson.dumps({"code": code.name, "title": code.text, "detail": error.detail}), code.name
+
+    def inspect(self, request: Request, owner: Hashable) -> Any:
+        """A queue's or an exchange's properties, state and counters."""
+        destination = _text(request, "destination")
+        if destination.startswith("/exchange/"):
+            return _show_exchange(self._registry.exchange(destination.removeprefix("/exchange/")))
+        return _show_queue(self._registry.queue(destination, owner))
+
+    def list(self, request: Request, owner: Hashable) -> Any:
+        """The names of queues and exchanges, with how much waits; those whose name contains `match`."""
+        match = _text(request, "match", "")
+        queues = [queue for name, queue in sorted(self._registry.queues.items()) if match in name]
+        exchanges = [name for name in sorted(self._registry.exchanges) if match in name]
+        return {
+            "queues": [{"destination": queue.name, "messages": len(queue)} for queue in queues[:_MAX_LISTED]],
+            "exchanges": exchanges[:_MAX_LISTED],
+            "more": len(queues) > _MAX_LISTED or len(exchanges) > _MAX_LISTED,
+        }
+
+    def declare(self, request: Request, owner: Hashable) -> Any:
+        """Makes a queue, or checks that it is as asked for."""
+        wanted = {}
+        for header, value in request.items():
+            name = header.replace("-", "_")
+            if header != "destination":
+                if name not in options.FIELDS:
+                    raise QmqError("bad-operation", f"queues have no property {header[:64]!r}")
+                wanted[name] = options.parse(name, value)
+        return _show_queue(self._registry.declare(_queue_name(request), wanted, owner))
+
+    def delete(self, request: Request, owner: Hashable) -> Any:
+        """Deletes a queue and what it holds."""
+        return {"messages": self._registry.delete(_text(request, "destination"), owner)}
+
+    def purge(self, request: Request, owner: Hashable) -> Any:
+        """Drops what waits in a queue."""
+        return {"messages": self._queue(request, owner).purge()}
+
+    def pause(self, request: Request, owner: Hashable) -> Any:
+        """Gives a queue's consumers nothing for the time being."""
+        queue = self._queue(request, owner)
+        queue.pause()
+        return {"paused": queue.paused}
+
+    def resume(self, request: Request, owner: Hashable) -> Any:
+        """Ends a pause."""
+        queue = self._queue(request, owner)
+        queue.resume()
+        return {"paused": queue.paused}
+
+    def declare_exchange(self, request: Request, owner: Hashable) -> Any:
+        """Makes an exchange: `name`, `kind`, and if wanted `alternate`, `auto-delete`, `internal`."""
+        kind = _text(request, "kind", Kind.DIRECT)
+        if kind not in list(Kind):
+            raise QmqError("bad-operation", f"kind is none of {', '.join(Kind)}")
+        properties: dict[str, Any] = {"alternate": _text(request, "alternate", "")}
+        for name in ("auto-delete", "internal"):
+            properties[name.replace("-", "_")] = options.truth(name, request.get(name, False))
+        return _show_exchange(self._registry.declare_exchange(_text(request, "name"), Kind(kind), **properties))
+
+    def delete_exchange(self, request: Request, owner: Hashable) -> Any:
+        """Deletes an exchange and its bindings."""
+        self._registry.delete_exchange(_text(request, "name"))
+        return {}
+
+    def bind(self, request: Request, owner: Hashable) -> Any:
+        """Binds the queue or exchange `destination` to the exchange `source`, by `key` or `arguments`."""
+        return {"new": self._registry.bind(*_binding(request))}
+
+    def unbind(self, request: Request, owner: Hashable) -> Any:
+        """Takes a binding away."""
+        return {"found": self._registry.unbind(*_binding(request))}
+
+    def stats(self, request: Request, owner: Hashable) -> Any:
+        """The node's counters, and those of its destinations."""
+        registry = self._registry
+        return {
+            "counters": registry.stats.snapshot(),
+            "destinations": registry.stats.by_destination(),
+            "memory": {"used": registry.memory.used, "limit": registry.memory.ceiling, "full": registry.memory.full},
+            "published": registry.hub.offset,
+            "fanned_out": registry.hub.deliveries,
+        }
+
+    def connections(self, request: Request, owner: Hashable) -> Any:
+        """The node's connections."""
+        found = self._connections()
+        return {"connections": found[:_MAX_LISTED], "more": len(found) > _MAX_LISTED}
+
+    def _queue(self, request: Request, owner: Hashable) -> Queue:
+        return self._registry.queue(_text(request, "destination"), owner)
+
+
+OPERATIONS: dict[str, Callable[[Desk, Request, Hashable], Any]] = {
+    method.__name__.replace("_", "-"): method
+    for method in (
+        Desk.inspect, Desk.list, Desk.declare, Desk.delete, Desk.purge, Desk.pause, Desk.resume,
+        Desk.declare_exchange, Desk.delete_exchange, Desk.bind, Desk.unbind, Desk.stats, Desk.connections,
+    )
+}  # fmt: skip
+
+
+def as_markdown() -> str:
+    """The table for the documentation."""
+    lines = ["| destination | what it does |", "| --- | --- |"]
+    lines += [f"| `{PREFIX}{name}` | {method.__doc__} |" for name, method in OPERATIONS.items()]
+    return "\n".join(lines)
+
+
+def _read(body: bytes) -> Request:
+    try:
+        request = orjson.loads(body) if body else {}
+    except orjson.JSONDecodeError as error:
+        raise QmqError("bad-operation", f"the body is no JSON: {error}") from None
+    if not isinstance(request, dict):
+        raise QmqError("bad-operation", "the body is no JSON object")
+    return request
+
+
+def _text(request: Request, name: str, default: str | None = None) -> str:
+    value = request.get(name, default)
+    if not isinstance(value, str):
+        raise QmqError("bad-operation", f"{name} is missing" if value is None else f"{name} must be text")
+    return value
+
+
+def _queue_name(request: Request) -> str:
+    destination = check_name(_text(request, "destination"))
+    if not destination.startswith("/queue/"):
+        raise QmqError("bad-destination", f"{destination[:64]} is no queue")
+    return destination
+
+
+def _binding(request: Request) -> tuple[str, str, str, dict[str, Any]]:
+    arguments = request.get("arguments", {})
+    if not isinstance(arguments, dict):
+        raise QmqError("bad-operation", "arguments must be an object")
+    source = _text(request, "source").removeprefix("/exchange/")
+    return source, _text(request, "destination"), _text(request, "key", ""), arguments
+
+
+def _show_queue(queue: Queue) -> dict[str, Any]:
+    return {
+        "destination": queue.name,
+        "properties": options.as_dict(queue.options),
+        "messages": len(queue),
+        "bytes": queue.octets,
+        "unsettled": queue.unsettled,
+        "consumers": len(queue.consumers),
+        "paused": queue.paused,
+        "published": queue.published,
+        "delivered": queue.delivered,
+        "acked": queue.acked,
+        "redelivered": queue.redelivered,
+        "counters": queue.stats.snapshot(),
+    }
+
+
+def _show_exchange(exchange: Exchange) -> dict[str, Any]:
+    return {
+        "name": exchange.name,
+        "kind": exchange.kind,
+        "alternate": exchange.alternate,
+        "auto-delete": exchange.auto_delete,
+        "internal": exchange.internal,
+        "bindings": [
+            {"destination": _name_of(each.target), "key": each.key, "arguments": dict(each.arguments)}
+            for each in exchange.bindings[:_MAX_LISTED]
+        ],
+    }
+
+
+def _name_of(target: object) -> str:
+    return f"/exchange/{target.name}" if isinstance(target, Exchange) else getattr(target, "name", "")

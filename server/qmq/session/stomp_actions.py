@@ -1,0 +1,348 @@
+"""What a STOMP client does once it has logged in: its frames as operations of the core.
+
+Each `on_` method answers one command; what it returns goes into the RECEIPT. Errors are
+raised, and told to the client by the session. Which headers a frame must have is checked
+before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from qmq.core.destination import EXCHANGE, TEMP_QUEUE, TOPIC, TOPIC_EXCHANGE, check_name, check_pattern, split_exchange
+from qmq.core.exchange import Exchange, Kind
+from qmq.core.message import Envelope
+from qmq.core.queue import Queue
+from qmq.core.subscription import Subscription
+from qmq.errors import QmqError
+from qmq.session import stomp_headers
+from qmq.session.desk import PREFIX
+from qmq.session.stomp_consumer import DeliveryEncoder, QueueSubscription
+from qmq.session.stomp_encoder import Encoder
+from qmq.session.transactions import Publish, Publishing, Settling, Transactions
+from qmq.wire import stomp
+
+if TYPE_CHECKING:
+    from qmq.session.stomp import Session
+
+# Envelopes that one session keeps at hand: a publisher with a receipt on every
+# message, which makes every header block new, shares them all the same.
+_KEPT_ENVELOPES = 32
+
+
+class Actions:
+    """A logged-in client's dealings with destinations.
+
+    Args:
+        session: The conversation, which knows everything about the client.
+
+    Attributes:
+        publishes: Whether it has ever published.
+
+    """
+
+    __slots__ = (
+        "_by_number", "_envelopes", "_last_number", "_session", "_subscriptions", "_temporary", "_transactions",
+        "publishes",
+    )  # fmt: skip
+
+    def __init__(self, session: Session) -> None:
+        self.publishes = False
+        self._session = session
+        self._subscriptions: dict[str, Subscription | QueueSubscription] = {}
+        # What few clients use is made when they do.
+        self._by_number: dict[str, QueueSubscription] | None = None  # by what their ack ids begin with
+        self._last_number = 0
+        self._temporary: dict[str, Queue] | None = None  # its own queues, by the name that it knows them by
+        self._transactions: Transactions | None = None
+        self._envelopes: dict[tuple[object, ...], Envelope] | None = None
+
+    def close(self) -> None:
+        """Gives everything back."""
+        queued = [each for each in self._subscriptions.values() if isinstance(each, QueueSubscription)]
+        for subscription in queued:
+            subscription.consumer.stop()  # or one would be given what another gives back
+        for subscription in queued:
+            subscription.end()
+        for other in self._subscriptions.values():
+            if isinstance(other, Subscription):
+                self._session.registry.hub.unsubscribe(other)
+        self._subscriptions.clear()
+        if self._transactions is not None:
+            self._transactions.close()
+        self._session.registry.release(self._session)
+
+    def describe(self) -> dict[str, object]:
+        """What an operator may know about it."""
+        queued = [each for each in self._subscriptions.values() if isinstance(each, QueueSubscription)]
+        return {
+            "subscriptions": len(self._subscriptions),
+            "unsettled": sum(len(each.consumer.unsettled) for each in queued),
+            "transactions": len(self._transactions) if self._transactions is not None else 0,
+        }
+
+    # Publishing
+
+    def on_send(self, head: stomp.Head, body: bytes, text: bool) -> None:
+        """Publishes, and remembers the envelope for the next frame with the same headers."""
+        headers, registry = head.headers, self._session.registry
+        if "message-id" in headers:
+            raise QmqError("bad-header", "SEND may not carry message-id")
+        text = text or stomp.is_text(body)
+        self.publishes = True
+        if headers["destination"].startswith(PREFIX) and self._session.desk is not None:
+            self._ask_desk(headers, body)
+            return
+        envelope = self._envelope(headers)
+        properties = stomp_headers.properties(headers, of_send=True)
+        if properties:
+            registry.declare(envelope.destination, properties, self._session)
+        publish: Publish = registry.hub.publish if envelope.destination.startswith(TOPIC) else registry.publish
+        transaction = headers.get("transaction")
+        if transaction is not None:
+            self._in_transaction().add(transaction, Publishing(publish, envelope, body, text))
+            return
+        if "receipt" not in headers and not properties:
+            head.memo = (publish, envelope)
+        publish(envelope, body, text)
+
+    def _envelope(self, headers: Mapping[str, str]) -> Envelope:
+        passed_on = {name: value for name, value in headers.items() if name not in stomp_headers.NOT_PASSED_ON}
+        key = (headers["destination"], *passed_on.items())
+        if self._envelopes is None:
+            self._envelopes = {}
+        envelope = self._envelopes.get(key)
+        if envelope is None:
+            if len(self._envelopes) >= _KEPT_ENVELOPES:
+                self._envelopes.clear()
+            envelope = self._envelopes[key] = self._new_envelope(headers, passed_on)
+        return envelope
+
+    def _new_envelope(self, headers: Mapping[str, str], passed_on: dict[str, str]) -> Envelope:
+        destination = check_name(headers["destination"])
+        if self._temporary and destination.startswith(TEMP_QUEUE):
+            own = self._temporary.get(destination)
+            destination = own.name if own is not None else destination
+        reply_to = headers.get("reply-to", "")
+        if reply_to.startswith(TEMP_QUEUE):
+            passed_on["reply-to"] = self._reply_address(check_name(reply_to))
+        ttl = stomp_headers.number(headers, "expiration", -1, 0)
+        return Envelope(destination, passed_on, priority=stomp_headers.priority(headers), ttl=None if ttl < 0 else ttl)
+
+    def _ask_desk(self, headers: Mapping[str, str], body: bytes) -> None:
+        """Answers a request to the server itself, at its `reply-to`."""
+        reply_to = headers.get("reply-to")
+        if not reply_to:
+            raise QmqError("missing-header", f"a request to {PREFIX} needs reply-to")
+        desk, registry = self._session.desk, self._session.registry
+        assert desk is not None
+        fields = {name: headers[name] for name in ("correlation-id",) if name in headers}
+        to = self._envelope({"destination": reply_to, "reply-to": reply_to}).headers["reply-to"]
+        answer, code = desk.answer(headers["destination"], body, self._session)
+        fields |= {"content-type": "application/json"} | ({"code": code} if code else {})
+        registry.publish(Envelope(check_name(to), fields), answer, True)
+
+    # Subscribing
+
+    def on_subscribe(self, head: stomp.Head, body: bytes, text: bool) -> dict[str, str] | None:
+        """Subscribes; returns what the RECEIPT says about it."""
+        headers = head.headers
+        pattern = check_pattern(headers["destination"])
+        key = headers.get("id", "") or f"\0{headers['destination']}"  # STOMP 1.0 may leave the id out
+        if key in self._subscriptions:
+            raise QmqError("duplicate-id", key.lstrip("\0"))
+        self._check_number()
+        mode = stomp_headers.ack_mode(headers)
+        if pattern.startswith(TOPIC) and mode == "auto" and "x-queue-name" not in headers:
+            return self._subscribe_topic(key, pattern, headers)
+        wanted = stomp_headers.properties(headers)
+        prefetch = stomp_headers.prefetch(headers, self._session.limits)
+        queue = self._queue_for(pattern, headers, wanted)
+        if queue.name.startswith(TEMP_QUEUE):
+            self._end_subscription(headers["destination"])  # the one that a reply-to has made
+        self._consume(key, headers.get("id", ""), queue, prefetch, mode)
+        if stomp_headers.OWN_OF_QUEUES.isdisjoint(headers):
+            return None
+        return {"prefetch-count": str(prefetch), **stomp_headers.granted(wanted, queue.options)}
+
+    def _check_number(self) -> None:
+        allowed = self._session.limits.max_subscriptions
+        if len(self._subscriptions) >= allowed:
+            raise QmqError("too-many-subscriptions", f"{allowed} are allowed")
+
+    def _subscribe_topic(self, key: str, pattern: str, headers: Mapping[str, str]) -> dict[str, str] | None:
+        session = self._session
+        hub = session.registry.hub
+        bounds = stomp_headers.bounds(headers, session.limits)
+        recovered = self._nothing_missed(headers)
+        encoder = Encoder(session.framing, session.version, headers.get("id", ""))
+        self._subscriptions[key] = hub.subscribe(pattern, encoder, session.outbox, bounds)
+        if stomp_headers.OWN_OF_TOPICS.isdisjoint(headers):
+            return None
+        return {
+            "cursor": hub.cursor,
+            "recovered": "true" if recovered else "false",
+            "max-messages": str(bounds.max_messages),
+            "max-bytes": str(bounds.max_bytes),
+        }
+
+    def _nothing_missed(self, headers: Mapping[str, str]) -> bool:
+        # Topics keep no history yet, so a client has missed nothing only if
+        # nothing at all was published since its position.
+        hub = self._session.registry.hub
+        start = headers.get("from", "latest")
+        if start not in ("latest", "earliest"):
+            raise QmqError("bad-header", f"from is latest or earliest: {start[:32]!r}")
+        if "cursor" in headers:
+            return headers["cursor"] == hub.cursor
+        return start == "latest" or hub.offset == 0
+
+    def _queue_for(self, destination: str, headers: Mapping[str, str], wanted: dict[str, object]) -> Queue:
+        """The queue that a subscription consumes from, which is made and bound if need be."""
+        registry, session = self._session.registry, self._session
+        if destination.startswith(TEMP_QUEUE):
+            if destination in registry.queues:
+                return registry.queue(destination, session)
+            return self._own_queue(destination, wanted)
+        if not destination.startswith((EXCHANGE, TOPIC)):
+            return registry.declare(destination, wanted, session)
+        exchange, key = self._source(destination)
+        arguments = stomp_headers.binding_arguments(headers) if exchange.kind is Kind.HEADERS else {}
+        name = headers.get("x-queue-name", "")
+        if name:
+            queue = registry.declare(check_name(f"/queue/{name}"), wanted, session)
+        else:
+            bounds = stomp_headers.private_bounds(headers, session.limits)
+            queue = registry.declare_private(session, **{**bounds, **wanted, "auto_delete": True})
+        registry.bind(exchange.name, queue.name, key, arguments)
+        return queue
+
+    def _source(self, destination: str) -> tuple[Exchange, str]:
+        if destination.startswith(TOPIC):
+            return self._session.registry.exchange(TOPIC_EXCHANGE), destination[len(TOPIC) :]
+        name, key = split_exchange(destination)
+        return self._session.registry.exchange(name), key
+
+    def _own_queue(self, destination: str, wanted: dict[str, object] | None = None) -> Queue:
+        """This client's queue of a name that only it knows it by."""
+        if self._temporary is None:
+            self._temporary = {}
+        queue = self._temporary.get(destination)
+        if queue is None or self._session.registry.queues.get(queue.name) is not queue:
+            if len(self._temporary) >= self._session.limits.max_subscriptions:
+                raise QmqError("too-many-subscriptions", f"{len(self._temporary)} temporary queues are allowed")
+            name = destination.removeprefix(TEMP_QUEUE)
+            queue = self._session.registry.declare_private(self._session, name, **(wanted or {}))
+            self._temporary[destination] = queue
+        elif wanted:
+            self._session.registry.declare(queue.name, wanted, self._session)
+        return queue
+
+    def _reply_address(self, destination: str) -> str:
+        """Where replies to this client go; it gets them without having subscribed."""
+        if destination in self._session.registry.queues:
+            return destination
+        queue = self._own_queue(destination)
+        if not queue.consumers and destination not in self._subscriptions:
+            self._check_number()
+            self._consume(destination, destination, queue, self._session.limits.max_prefetch, "auto")
+        return queue.name
+
+    def _consume(self, key: str, name: str, queue: Queue, prefetch: int, mode: str) -> None:
+        session = self._session
+        self._last_number += 1
+        number = str(self._last_number)
+        acked = mode != "auto"
+        lead = number if acked and session.version == "1.2" else ""
+        encoder = DeliveryEncoder(session.framing, session.version, name, lead)
+        by_id = acked and session.version != "1.2"
+        subscription = QueueSubscription(session.registry.hub, session.outbox, encoder, mode == "client", by_id, number)
+        subscription.start(queue, prefetch, not acked)
+        self._subscriptions[key] = subscription
+        if self._by_number is None:
+            self._by_number = {}
+        self._by_number[number] = subscription
+
+    def on_unsubscribe(self, head: stomp.Head, body: bytes, text: bool) -> None:
+        """Ends a subscription; after its RECEIPT no message of it comes any more."""
+        headers = head.headers
+        key = headers.get("id", "") or f"\0{headers.get('destination', '')}"
+        if not self._end_subscription(key):
+            raise QmqError("unknown-id", headers.get("id", headers.get("destination", "")))
+
+    def _end_subscription(self, key: str) -> bool:
+        subscription = self._subscriptions.pop(key, None)
+        if isinstance(subscription, Subscription):
+            self._session.registry.hub.unsubscribe(subscription)
+        elif subscription is not None:
+            assert self._by_number is not None
+            del self._by_number[subscription.number]
+            subscription.end()
+        return subscription is not None
+
+    # Settling
+
+    def on_ack(self, head: stomp.Head, body: bytes, text: bool) -> None:
+        """Acknowledges a message, with `ack:client` also all before it."""
+        self._settle(head.headers, True)
+
+    def on_nack(self, head: stomp.Head, body: bytes, text: bool) -> None:
+        """Gives a message back, with `requeue:false` for good."""
+        self._settle(head.headers, False)
+
+    def _settle(self, headers: Mapping[str, str], ack: bool) -> None:
+        subscription, tag = self._find_delivery(headers)
+        requeue = ack or stomp_headers.truth(headers, "requeue", True)
+        transaction = headers.get("transaction")
+        if transaction is not None:
+            subscription.settling(tag)
+            self._in_transaction().add(transaction, Settling(subscription, tag, ack, requeue))
+        elif subscription.cumulative:
+            for each in subscription.settling(tag):
+                subscription.settle(each, ack, requeue)
+        else:
+            subscription.settle(tag, ack, requeue)
+
+    def _find_delivery(self, headers: Mapping[str, str]) -> tuple[QueueSubscription, int]:
+        ack_id = headers.get("id", "")
+        number, _, tag = ack_id.partition(".")
+        subscription = self._by_number.get(number) if self._by_number else None
+        if subscription is not None and tag.isdecimal() and len(tag) < 16:
+            return subscription, int(tag)
+        message_id = headers.get("message-id", ack_id)
+        for each in self._candidates(headers):
+            found = each.tag_of(message_id)
+            if found is not None:
+                return each, found
+        raise QmqError("unknown-delivery", message_id[:100])
+
+    def _candidates(self, headers: Mapping[str, str]) -> list[QueueSubscription]:
+        """Those of its subscriptions that a message may have come by; STOMP 1.0 need not say which."""
+        if "subscription" in headers:
+            found = self._subscriptions.get(headers["subscription"])
+            return [found] if isinstance(found, QueueSubscription) else []
+        return list(self._by_number.values()) if self._by_number else []
+
+    # Transactions
+
+    def on_begin(self, head: stomp.Head, body: bytes, text: bool) -> None:
+        """Opens a transaction."""
+        self._in_transaction().begin(head.headers["transaction"])
+
+    def on_commit(self, head: stomp.Head, body: bytes, text: bool) -> None:
+        """Does what was said in a transaction."""
+        self._in_transaction().commit(head.headers["transaction"])
+
+    def on_abort(self, head: stomp.Head, body: bytes, text: bool) -> None:
+        """Forgets what was said in a transaction."""
+        self._in_transaction().abort(head.headers["transaction"])
+
+    def _in_transaction(self) -> Transactions:
+        if self._transactions is None:
+            self._transactions = Transactions(self._session.registry, self._session.limits)
+        return self._transactions
+
+    def on_disconnect(self, head: stomp.Head, body: bytes, text: bool) -> None:
+        """Ends the conversation in good order: the RECEIPT, then the close."""
+        self._session.close()

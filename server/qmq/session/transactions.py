@@ -1,0 +1,166 @@
+"""What a client does in transactions: kept until COMMIT, forgotten with ABORT or the connection.
+
+A commit is checked as a whole before any of it is done: every message that it settles
+must still be unsettled, and every queue that it publishes to must have room. Then all of
+it is done in the order in which it was said.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from qmq.core.memory import OVERHEAD
+from qmq.core.message import Envelope
+from qmq.core.queue import Queue
+from qmq.core.registry import Registry
+from qmq.errors import QmqError
+from qmq.session.stomp_consumer import QueueSubscription
+from qmq.session.stomp_headers import Limits
+
+Publish: TypeAlias = Callable[[Envelope, bytes, bool], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Publishing:
+    """A SEND that waits for its COMMIT."""
+
+    publish: Publish
+    envelope: Envelope
+    body: bytes
+    text: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Settling:
+    """An ACK or NACK that waits for its COMMIT."""
+
+    subscription: QueueSubscription
+    tag: int
+    ack: bool
+    requeue: bool
+
+
+class Transactions:
+    """The transactions that one connection has open.
+
+    Args:
+        registry: Knows where messages go, and how much memory there is.
+        limits: How many and how large they may be.
+
+    """
+
+    __slots__ = ("_actions", "_limits", "_octets", "_open", "_registry")
+
+    def __init__(self, registry: Registry, limits: Limits) -> None:
+        self._registry = registry
+        self._limits = limits
+        self._open: dict[str, list[Publishing | Settling]] = {}
+        self._actions = self._octets = 0
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def begin(self, name: str) -> None:
+        """Opens a transaction.
+
+        Raises:
+            QmqError: `duplicate-transaction`, or `transaction-too-large` if there are too many.
+
+        """
+        if name in self._open:
+            raise QmqError("duplicate-transaction", name)
+        if len(self._open) >= self._limits.max_transactions:
+            raise QmqError("transaction-too-large", f"{self._limits.max_transactions} may be open")
+        self._open[name] = []
+
+    def add(self, name: str, action: Publishing | Settling) -> None:
+        """Keeps something until the COMMIT.
+
+        Raises:
+            QmqError: `unknown-transaction`; `transaction-too-large`.
+
+        """
+        actions = self._open.get(name)
+        if actions is None:
+            raise QmqError("unknown-transaction", name)
+        octets = _octets(action)
+        if self._actions >= self._limits.transaction_messages:
+            raise QmqError("transaction-too-large", f"{self._limits.transaction_messages} frames may wait")
+        if self._octets + octets > self._limits.transaction_bytes:
+            raise QmqError("transaction-too-large", f"{self._limits.transaction_bytes} octets may wait")
+        actions.append(action)
+        self._actions += 1
+        self._octets += octets
+        self._registry.memory.used += octets
+
+    def commit(self, name: str) -> None:
+        """Does all of it, or nothing.
+
+        Raises:
+            QmqError: `unknown-transaction`; `unknown-delivery`, `queue-full` or what else
+                stands in the way of one part.
+
+        """
+        actions = self._take(name)
+        self._check(actions)
+        for action in actions:
+            if isinstance(action, Publishing):
+                action.publish(action.envelope, action.body, action.text)
+            else:
+                for tag in action.subscription.settling(action.tag):
+                    action.subscription.settle(tag, action.ack, action.requeue)
+
+    def abort(self, name: str) -> None:
+        """Forgets all of it: what was to be settled is unsettled as before.
+
+        Raises:
+            QmqError: `unknown-transaction`.
+
+        """
+        self._take(name)
+
+    def close(self) -> None:
+        """Forgets everything ("COMMIT and ABORT": an open transaction ends with its connection)."""
+        for name in list(self._open):
+            self._take(name)
+
+    def _take(self, name: str) -> list[Publishing | Settling]:
+        actions = self._open.pop(name, None)
+        if actions is None:
+            raise QmqError("unknown-transaction", name)
+        octets = sum(map(_octets, actions))
+        self._actions -= len(actions)
+        self._octets -= octets
+        self._registry.memory.free(octets)
+        return actions
+
+    def _check(self, actions: list[Publishing | Settling]) -> None:
+        settled: set[tuple[QueueSubscription, int]] = set()
+        messages: Counter[Queue] = Counter()
+        octets: Counter[Queue] = Counter()
+        for action in actions:
+            if isinstance(action, Settling):
+                self._check_settling(action, settled)
+                continue
+            for queue in self._registry.targets(action.envelope):
+                messages[queue] += 1
+                octets[queue] += len(action.body)
+        for queue, count in messages.items():
+            if not queue.has_room(count, octets[queue]):
+                raise QmqError("queue-full", f"{queue.name} has no room for {count} more; nothing was committed")
+
+    def _check_settling(self, action: Settling, settled: set[tuple[QueueSubscription, int]]) -> None:
+        subscription, tag = action.subscription, action.tag
+        if (subscription, tag) in settled or tag not in subscription.consumer.unsettled:
+            raise QmqError("unknown-delivery", f"number {tag} is settled; nothing was committed")
+        settled.update((subscription, each) for each in subscription.settling(tag))
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} transactions, {self._actions} actions, {self._octets} octets>"
+
+
+def _octets(action: Publishing | Settling) -> int:
+    return OVERHEAD + (len(action.body) if isinstance(action, Publishing) else 0)
