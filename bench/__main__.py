@@ -1,7 +1,8 @@
 """`python -m bench`: start the systems, run every scenario on each of them in turn, report.
 
 The systems take turns within each scenario and the whole is repeated in rounds, since a machine is seldom the same for
-ten minutes. Each server is started once, and once more before that for the weighing of idle connections.
+ten minutes. Each server is started once, and once more before that for each weighing: of idle connections, and of
+messages that wait.
 
 All traffic is on loopback. Nothing is left behind but the report: servers live in a temporary directory and are ended
 by their own process ids, also after Control-C or SIGTERM.
@@ -20,13 +21,15 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
-from bench import idle, load, plan, process, report
-from bench.plan import Effort, Scenario
+from bench import backlog, idle, load, plan, process, report, settle
+from bench.plan import AnyScenario, Effort, Scenario
 from bench.process import BenchError, Process
 from bench.results import Results
-from bench.servers import ROOT, SYSTEMS, System
+from bench.servers import ROOT, SYSTEMS, QueueTalk, System
+
+Weight = TypeVar("Weight")
 
 
 def _choice(known: list[str]) -> Callable[[str], list[str]]:
@@ -50,7 +53,7 @@ def _seconds(text: str) -> float:
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
-    scenarios = [*plan.SCENARIOS, plan.IDLE]
+    scenarios = [*plan.SCENARIOS, plan.IDLE, *plan.QUEUES, plan.BACKLOG]
     parser = argparse.ArgumentParser(prog="python -m bench", description="QMQ beside the floor and its peers.")
     parser.add_argument("--quick", action="store_true", help="one short round, to see that all works")
     parser.add_argument("--seconds", type=_seconds, metavar="S", help="measured seconds of each run")
@@ -86,40 +89,62 @@ def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def _weigh(system: System, effort: Effort, work: Path) -> idle.Idle | str:
-    """The idle memory of one system, on a server of its own."""
-    count = min(effort.idle_connections, system.idle_connections)
+def _weigh(system: System, work: Path, measure: Callable[[Process], Weight]) -> Weight | str:
+    """The memory that one system needs for something, on a server of its own."""
+    work.mkdir()
     try:
         server = system.start(work)
     except BenchError as error:
         return str(error)
     try:
-        found = idle.measure(server, system.talk(server.port), count)
+        return measure(server)
     except BenchError as error:
-        return str(error)
+        return f"{error}; the server had ended: {server.last_words()}" if server.ended() else str(error)
     finally:
         server.stop()
-    _say(f"idle      {system.name:9} {found.kb_per_connection:8.1f} KB per connection, {count:,} connections")
+
+
+def _weigh_idle(system: System, effort: Effort, base: Path) -> idle.Idle | str:
+    count = min(effort.idle_connections, system.idle_connections)
+    work = base / f"{system.name}-idle"
+    found = _weigh(system, work, lambda server: idle.measure(server, system.talk(server.port), count))
+    figure = found if isinstance(found, str) else f"{found.kb_per_connection:8.1f} KB per connection"
+    _say(f"{plan.IDLE:12} {system.name:9} {count:9,} connections  {figure}")
     return found
 
 
-def _run_one(system: System, server: Process, scenario: Scenario, effort: Effort) -> load.Sample | str:
+def _weigh_backlog(system: System, queue: QueueTalk, effort: Effort, base: Path) -> backlog.Backlog | str:
+    count = min(effort.queue_messages, system.queue_messages)
+    work = base / f"{system.name}-backlog"
+    found = _weigh(system, work, lambda server: backlog.measure(server, queue, count))
+    figure = found if isinstance(found, str) else f"{found.octets_per_message:8.0f} octets per message"
+    _say(f"{plan.BACKLOG:12} {system.name:9} {count:9,} messages  {figure}")
+    return found
+
+
+def _sample(system: System, server: Process, scenario: AnyScenario, effort: Effort) -> load.Sample:
+    if isinstance(scenario, Scenario):
+        return load.run(server.port, system.talk(server.port), scenario, effort.warm_up, effort.seconds)
+    assert system.queue is not None
+    return settle.run(server.port, system.queue, scenario, effort.warm_up, effort.seconds)
+
+
+def _run_one(system: System, server: Process, scenario: AnyScenario, effort: Effort) -> load.Sample | str:
     """One run, or why there is none."""
     crowd = process.Crowd(server)
     try:
-        sample = load.run(server.port, system.talk(server.port), scenario, effort.warm_up, effort.seconds)
+        sample = _sample(system, server, scenario, effort)
     except BenchError as error:
-        dead = server.popen.poll() is not None
-        _say(f"{scenario.name:9} {system.name:9} {error}")
-        return f"{error}; the server had ended: {server.last_words()}" if dead else str(error)
+        _say(f"{scenario.name:12} {system.name:9} {error}")
+        return f"{error}; the server had ended: {server.last_words()}" if server.ended() else str(error)
     sample = dataclasses.replace(sample, crowd=crowd.share())
     figures = f"{sample.rate:12,.0f} /s  p50 {sample.p50:8.2f}  p99 {sample.p99:8.2f} ms  others {sample.crowd:4.0%}"
-    _say(f"{scenario.name:9} {system.name:9} {figures}")
+    _say(f"{scenario.name:12} {system.name:9} {figures}")
     server.settle()
     return sample
 
 
-def _run_undisturbed(system: System, server: Process, scenario: Scenario, effort: Effort) -> load.Sample | str:
+def _run_undisturbed(system: System, server: Process, scenario: AnyScenario, effort: Effort) -> load.Sample | str:
     """Repeat a run that others disturbed. Of several, the least disturbed counts: never the fastest."""
     kept = _run_one(system, server, scenario, effort)
     for _ in range(effort.attempts - 1):
@@ -148,20 +173,23 @@ def _start_all(systems: list[System], results: Results, base: Path, stack: conte
     return servers
 
 
-def measure(results: Results, systems: list[System], effort: Effort, base: Path, weigh: bool) -> None:
+def measure(results: Results, systems: list[System], effort: Effort, base: Path, weigh: list[str]) -> None:
     """Fill in the results."""
-    for system in systems if weigh else []:
-        work = base / f"{system.name}-idle"
-        work.mkdir()
-        results.idle[system.name] = _weigh(system, effort, work)
-    if not results.scenarios:
+    for system in systems if plan.IDLE in weigh else []:
+        results.idle[system.name] = _weigh_idle(system, effort, base)
+    for system in systems if plan.BACKLOG in weigh else []:
+        if system.queue and system.queue_messages:
+            results.backlog[system.name] = _weigh_backlog(system, system.queue, effort, base)
+    if not results.scenarios and not results.queues:
         return
     with contextlib.ExitStack() as stack:
         servers = _start_all(systems, results, base, stack)
+        scenarios: list[AnyScenario] = [*results.scenarios, *results.queues]
         for _ in range(effort.rounds):
-            for scenario in results.scenarios:
+            for scenario in scenarios:
                 for name, server in servers.items():
-                    results.add(name, scenario.name, _run_undisturbed(SYSTEMS[name], server, scenario, effort))
+                    if isinstance(scenario, Scenario) or SYSTEMS[name].queue:
+                        results.add(name, scenario.name, _run_undisturbed(SYSTEMS[name], server, scenario, effort))
 
 
 def _terminated(*_: object) -> NoReturn:
@@ -176,13 +204,14 @@ def main() -> int:
     results = Results(
         labels={name: SYSTEMS[name].label for name in SYSTEMS if name in options.only},
         scenarios=[plan.SCENARIOS[name] for name in plan.SCENARIOS if name in options.scenarios],
+        queues=[plan.QUEUES[name] for name in plan.QUEUES if name in options.scenarios],
         conditions=_conditions(effort),
     )
     systems = [SYSTEMS[name] for name in results.labels]
     results.missing = {system.name: why for system in systems if (why := system.missing())}
     present = [system for system in systems if system.name not in results.missing]
     with tempfile.TemporaryDirectory(prefix="qmq-bench-") as base, process.on_cpu(process.LOAD_CPU):
-        measure(results, present, effort, Path(base), plan.IDLE in options.scenarios)
+        measure(results, present, effort, Path(base), options.scenarios)
     print(report.text(results))
     for path in report.write(results, options.out):
         _say(f"wrote {path}")

@@ -49,7 +49,7 @@ class Sample:
     crowd: float = 0.0  # share of both cores that other processes took meanwhile
 
 
-def _converse(connections: list[socket.socket], step: Step, until: float) -> None:
+def converse(connections: list[socket.socket], step: Step, until: float) -> None:
     """Say one step on all of them, then wait for each answer, so that the server gets them as a batch."""
     send, expect = step
     for connection in connections:
@@ -76,7 +76,7 @@ def open_connections(port: int, count: int, steps: list[Step], seconds: float = 
             batch = min(OPEN_AT_ONCE, count - len(opened))
             opened.extend(_connect(port, seconds) for _ in range(batch))  # keeps those before a failure, to be closed
             for step in steps:
-                _converse(opened[-batch:], step, until)
+                converse(opened[-batch:], step, until)
     except (OSError, BenchError) as error:
         close(opened)
         raise BenchError(f"connection {len(opened)} of {count}: {error}") from error

@@ -67,6 +67,8 @@ SCENARIOS = {
     )
 }
 
+AnyScenario = Scenario | QueueScenario
+
 # The window is far above the prefetch count, so that there is always a queue; and bounded, so that no system is
 # measured while it throttles or swaps.
 QUEUES = {each.name: each for each in (QueueScenario("queue", prefetch=100, window=2000),)}
@@ -86,9 +88,7 @@ class Effort:
 
 CROWDED = 0.1  # of both cores: from here on other processes disturb what is measured
 
-FULL = Effort(
-    rounds=3, warm_up=1.0, seconds=3.0, idle_connections=8000, queue_messages=1_000_000, attempts=3
-)
+FULL = Effort(rounds=3, warm_up=1.0, seconds=3.0, idle_connections=8000, queue_messages=1_000_000, attempts=3)
 QUICK = Effort(rounds=1, warm_up=0.3, seconds=1.0, idle_connections=2000, queue_messages=100_000, attempts=1)
 
 

@@ -6,11 +6,13 @@ bars. It needs matplotlib, and it is only imported once everything is measured: 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from bench.backlog import Backlog
 from bench.idle import Idle
 from bench.results import Results
 
@@ -22,11 +24,13 @@ GROUP = 0.84  # of the distance between two groups
 def draw(results: Results, path: Path) -> None:
     """Draw what was measured into a PNG."""
     figure = Figure(figsize=(13, 9.5), layout="constrained")  # not pyplot's: a file, never a window
-    grid = figure.add_gridspec(2, 4)
-    top = figure.add_subplot(grid[0, :])
+    grid = figure.add_gridspec(2, 5)
+    top = figure.add_subplot(grid[0, :4])
     _rates(results, top)
+    _queues(results, figure.add_subplot(grid[0, 4]))
     _latencies(results, figure.add_subplot(grid[1, :3]))
     _memory(results, figure.add_subplot(grid[1, 3]))
+    _backlog(results, figure.add_subplot(grid[1, 4]))
     handles, labels = top.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), frameon=False)
     figure.savefig(path, dpi=110)
@@ -74,10 +78,33 @@ def _memory(results: Results, axes: Axes) -> None:
     axes.set_title("KB per idle connection\n(logarithmic; lower is better)")
     measured = {name: results.idle.get(name) for name in _present(results)}
     weights = {name: idle.kb_per_connection for name, idle in measured.items() if isinstance(idle, Idle)}
-    places = range(len(weights))
-    bars = axes.bar(places, list(weights.values()), 0.7, color=[COLOURS.get(name, OTHER) for name in weights])
-    axes.set_xticks(places, list(weights))
-    axes.bar_label(bars, [f"{weight:.1f}" for weight in weights.values()], fontsize=9, padding=2)
+    _one_each(axes, weights, lambda weight: f"{weight:.1f}")
+
+
+def _queues(results: Results, axes: Axes) -> None:
+    axes.set_title("Settled per second\n(logarithmic; higher is better)")
+    measured = {
+        name: rate
+        for name in _present(results)
+        for queue in results.queues[:1]
+        if (rate := results.outcome(name, queue.name).rate)
+    }
+    _one_each(axes, measured, _short)
+
+
+def _backlog(results: Results, axes: Axes) -> None:
+    axes.set_title("Octets per waiting message\n(logarithmic; lower is better)")
+    measured = {name: results.backlog.get(name) for name in _present(results)}
+    weights = {name: each.octets_per_message for name, each in measured.items() if isinstance(each, Backlog)}
+    _one_each(axes, weights, lambda weight: f"{weight:,.0f}")
+
+
+def _one_each(axes: Axes, figures: dict[str, float], text: Callable[[float], str]) -> None:
+    """One bar for each system that has a figure."""
+    places = range(len(figures))
+    bars = axes.bar(places, list(figures.values()), 0.7, color=[COLOURS.get(name, OTHER) for name in figures])
+    axes.set_xticks(places, list(figures))
+    axes.bar_label(bars, list(map(text, figures.values())), fontsize=9, padding=2)
     _logarithmic(axes)
 
 

@@ -73,11 +73,15 @@ class Process:
         lines = self.log.read_text(errors="replace").split("\n")
         return next((line.strip()[:200] for line in reversed(lines) if line.strip()), "it wrote nothing")
 
+    def ended(self) -> bool:
+        """True if it runs no more."""
+        return self.popen.poll() is not None
+
     def wait_until(self, ready: Callable[[], bool], seconds: float) -> None:
         """Poll until the server is ready; BenchError if it ends or takes longer than that."""
         until = time.monotonic() + seconds
         while not ready():
-            if self.popen.poll() is not None:
+            if self.ended():
                 raise BenchError(f"did not start: {self.last_words()}")
             if time.monotonic() > until:
                 raise BenchError(f"not ready within {seconds:g} s: {self.last_words()}")
@@ -85,7 +89,7 @@ class Process:
 
     def stop(self) -> None:
         """Ask it to end, and insist after five seconds."""
-        if self.popen.poll() is None:
+        if not self.ended():
             self.popen.send_signal(signal.SIGTERM)
             try:
                 self.popen.wait(5)

@@ -9,8 +9,9 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+from bench.backlog import BODY_OCTETS, Backlog
 from bench.idle import Idle
-from bench.plan import FLOOR
+from bench.plan import FLOOR, PEER
 from bench.results import Results
 
 Table = list[list[str]]  # the first row is the heading; the first column is text, the others are figures
@@ -18,40 +19,63 @@ Table = list[list[str]]  # the first row is the heading; the first column is tex
 
 def rates(results: Results) -> Table:
     """Thousands of deliveries per second, and how many times the floor's."""
-
-    def cell(system: str, scenario: str) -> str:
-        rate = results.outcome(system, scenario).rate
-        if rate is None:
-            return "failed" if results.outcome(system, scenario).errors else "-"
-        ratio = results.ratio(system, FLOOR, scenario)
-        times = "" if ratio is None else f" ({ratio:.2f})"
-        return f"{_thousands(rate)}{times}{'*' if results.load_bound(system, scenario) else ' '}"
-
-    return _by_scenario(results, cell)
+    scenarios = results.scenarios
+    return _by_system(
+        results,
+        [scenario.title for scenario in scenarios],
+        lambda system: [_rate(results, system, scenario.name, FLOOR) for scenario in scenarios],
+    )
 
 
 def latencies(results: Results) -> Table:
     """Milliseconds at the median and at the 99th percentile."""
+    scenarios = results.scenarios
+    return _by_system(
+        results,
+        [scenario.title for scenario in scenarios],
+        lambda system: [_latency(results, system, scenario.name) for scenario in scenarios],
+    )
 
-    def cell(system: str, scenario: str) -> str:
-        outcome = results.outcome(system, scenario)
-        p50, p99 = outcome.median(lambda each: each.p50), outcome.median(lambda each: each.p99)
-        return "-" if p50 is None or p99 is None else f"{p50:.2f} / {p99:.2f}"
 
-    return _by_scenario(results, cell)
+def queues(results: Results) -> Table:
+    """Thousands of messages settled per second, how many times RabbitMQ's, and the latency."""
+    return _by_system(
+        results,
+        [title for scenario in results.queues for title in (scenario.title, "p50 / p99, ms")],
+        lambda system: [
+            cell
+            for scenario in results.queues
+            for cell in (_rate(results, system, scenario.name, PEER), _latency(results, system, scenario.name))
+        ],
+    )
 
 
 def memory(results: Results) -> Table:
     """Resident memory of idle connections."""
-    table = [["system", "KB per connection", "connections", "server before, MB", "and with them, MB"]]
-    for name, label in results.labels.items():
-        idle = results.idle.get(name)
-        if isinstance(idle, Idle):
-            figures = [f"{idle.kb_per_connection:.1f}", f"{idle.connections:,}", f"{idle.empty_mb:.0f}"]
-            table.append([label, *figures, f"{idle.full_mb:.0f}"])
-        elif name not in results.missing:
-            table.append([label, "failed" if idle else "-", "", "", ""])
-    return table
+
+    def cells(system: str) -> list[str]:
+        idle = results.idle.get(system)
+        if not isinstance(idle, Idle):
+            return ["failed" if idle else "-", "", "", ""]
+        figures = [f"{idle.kb_per_connection:.1f}", f"{idle.connections:,}"]
+        return [*figures, f"{idle.empty_mb:.0f}", f"{idle.full_mb:.0f}"]
+
+    return _by_system(results, ["KB per connection", "connections", "server before, MB", "and with them, MB"], cells)
+
+
+def backlog(results: Results) -> Table:
+    """Resident memory of waiting messages, and how many times RabbitMQ's."""
+
+    def cells(system: str) -> list[str]:
+        backlog = results.backlog.get(system)
+        if not isinstance(backlog, Backlog):
+            return ["failed" if backlog else "-", "", "", ""]
+        peer = results.backlog.get(PEER)
+        times = _times(backlog.octets_per_message / peer.octets_per_message) if isinstance(peer, Backlog) else ""
+        figures = [f"{backlog.octets_per_message:,.0f}{times}", f"{backlog.messages:,}"]
+        return [*figures, f"{backlog.empty_mb:.0f}", f"{backlog.full_mb:,.0f}"]
+
+    return _by_system(results, ["octets per message", "messages", "server before, MB", "and with them, MB"], cells)
 
 
 def goals(results: Results) -> Table:
@@ -60,14 +84,33 @@ def goals(results: Results) -> Table:
     return [["figure to reach", "measured", ""], *rows]
 
 
-def _by_scenario(results: Results, cell: Callable[[str, str], str]) -> Table:
-    table = [["system", *(scenario.title for scenario in results.scenarios)]]
+def _by_system(results: Results, titles: list[str], cells: Callable[[str], list[str]]) -> Table:
+    table = [["system", *titles]]
     for name, label in results.labels.items():
         if name in results.missing:
-            table.append([label, results.missing[name], *([""] * (len(results.scenarios) - 1))])
+            table.append([label, results.missing[name], *([""] * (len(titles) - 1))])
         else:
-            table.append([label, *(cell(name, scenario.name) for scenario in results.scenarios)])
+            table.append([label, *cells(name)])
     return table
+
+
+def _rate(results: Results, system: str, scenario: str, against: str) -> str:
+    outcome = results.outcome(system, scenario)
+    if outcome.rate is None:
+        return "failed" if outcome.errors else "-"
+    ratio = results.ratio(system, against, scenario)
+    times = "" if ratio is None else _times(ratio)
+    return f"{_thousands(outcome.rate)}{times}{'*' if results.load_bound(system, scenario) else ' '}"
+
+
+def _latency(results: Results, system: str, scenario: str) -> str:
+    outcome = results.outcome(system, scenario)
+    p50, p99 = outcome.median(lambda each: each.p50), outcome.median(lambda each: each.p99)
+    return "-" if p50 is None or p99 is None else f"{p50:.2f} / {p99:.2f}"
+
+
+def _times(ratio: float) -> str:
+    return f" ({ratio:.2f})"
 
 
 def _thousands(rate: float) -> str:
@@ -83,6 +126,12 @@ def _sections(results: Results) -> list[tuple[str, Table]]:
         ]
     if results.idle:
         sections.append(("Resident memory of idle WebSocket connections with one subscription each", memory(results)))
+    if results.queues:
+        title = "Work queue: messages settled per second (times RabbitMQ); one producer, one consumer"
+        sections.append((title, queues(results)))
+    if results.backlog:
+        title = f"Resident memory of waiting messages without their {BODY_OCTETS} octets of body (times RabbitMQ)"
+        sections.append((title, backlog(results)))
     return [*sections, ("The figures to reach", goals(results))]
 
 

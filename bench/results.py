@@ -9,13 +9,28 @@ It neither measures nor prints.
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from bench.backlog import Backlog
 from bench.idle import Idle
 from bench.load import Sample
-from bench.plan import CROWDED, FLOOR, GOALS, SUBJECT, IdleGoal, RateGoal, Scenario
+from bench.plan import (
+    BACKLOG,
+    CROWDED,
+    FLOOR,
+    GOALS,
+    IDLE,
+    PEER,
+    QUEUES,
+    SUBJECT,
+    BacklogGoal,
+    Goal,
+    IdleGoal,
+    QueueScenario,
+    Scenario,
+)
 
 BUSY = 0.95  # of its core: from here on the generator may be what limits the rate
 
@@ -61,11 +76,13 @@ class Results:
 
     labels: dict[str, str]  # by system, in the order of the table
     scenarios: list[Scenario]
+    queues: list[QueueScenario]
     conditions: dict[str, str]
     missing: dict[str, str] = field(default_factory=dict)  # by system: why it was not run, in a word or two
     trouble: list[str] = field(default_factory=list)  # what a word or two could not tell
     outcomes: dict[tuple[str, str], Outcome] = field(default_factory=dict)
     idle: dict[str, Idle | str] = field(default_factory=dict)
+    backlog: dict[str, Backlog | str] = field(default_factory=dict)
 
     def add(self, system: str, scenario: str, round_: Sample | str) -> None:
         self.outcomes.setdefault((system, scenario), Outcome()).rounds.append(round_)
@@ -83,13 +100,19 @@ class Results:
     def verdicts(self) -> list[Verdict]:
         return [self._judge(goal) for goal in GOALS]
 
-    def _judge(self, goal: RateGoal | IdleGoal) -> Verdict:
+    def _judge(self, goal: Goal) -> Verdict:
         if isinstance(goal, IdleGoal):
             idle = self.idle.get(SUBJECT)
             if not isinstance(idle, Idle):
                 return Verdict(goal.text, "-", None)
             measured = f"{idle.kb_per_connection:.1f} KB over {idle.connections:,} connections"
             return Verdict(goal.text, measured, idle.kb_per_connection <= goal.most_kb)
+        if isinstance(goal, BacklogGoal):
+            backlog = self.backlog.get(SUBJECT)
+            if not isinstance(backlog, Backlog):
+                return Verdict(goal.text, "-", None)
+            measured = f"{backlog.octets_per_message:,.0f} octets over {backlog.messages:,} messages"
+            return Verdict(goal.text, measured, backlog.octets_per_message <= goal.most_octets)
         if goal.against:
             value = self.ratio(SUBJECT, goal.against, goal.scenario)
         else:
@@ -107,7 +130,8 @@ class Results:
             notes += [f"{label}, {scenario}: {error}" for error in dict.fromkeys(outcome.errors)]
             if lost := sum(sample.missing for sample in outcome.samples):
                 notes.append(f"{label}, {scenario}: {lost:,} deliveries never came")
-        notes += [f"{self.labels[name]}, idle: {idle}" for name, idle in self.idle.items() if isinstance(idle, str)]
+        for weighed, what in ((self.idle, IDLE), (self.backlog, BACKLOG)):
+            notes += [f"{self.labels[name]}, {what}: {why}" for name, why in weighed.items() if isinstance(why, str)]
         if any(self.load_bound(*key) for key in self.outcomes):
             notes.append("* the load generator used its whole core: the server may be faster than this")
         runs = [sample.crowd for outcome in self.outcomes.values() for sample in outcome.samples]
@@ -128,19 +152,24 @@ class Results:
             {
                 "system": system,
                 "scenario": scenario,
-                "deliveries_per_second": outcome.rate,
+                "settled_per_second" if scenario in QUEUES else "deliveries_per_second": outcome.rate,
                 "ratio_to_floor": self.ratio(system, FLOOR, scenario),
+                "ratio_to_rabbitmq": self.ratio(system, PEER, scenario),
                 "rounds": [each if isinstance(each, str) else asdict(each) for each in outcome.rounds],
             }
             for (system, scenario), outcome in self.outcomes.items()
         ]
-        idle = {name: each if isinstance(each, str) else asdict(each) for name, each in self.idle.items()}
         goals = [{**asdict(verdict), "verdict": verdict.word} for verdict in self.verdicts()]
         return {
             "conditions": self.conditions,
             "missing": self.missing,
             "outcomes": outcomes,
-            "idle": idle,
+            "idle": _weights(self.idle),
+            "backlog": _weights(self.backlog),
             "goals": goals,
             "notes": self.notes(),
         }
+
+
+def _weights(weighed: Mapping[str, Idle | Backlog | str]) -> dict[str, Any]:
+    return {name: each if isinstance(each, str) else asdict(each) for name, each in weighed.items()}

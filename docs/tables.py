@@ -11,8 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from qmq import config
+from qmq.core import options
 from qmq.errors import CODES
-from qmq.session import stomp_rules
+from qmq.session import desk, stomp_rules
 
 DOCS = Path(__file__).parent
 _TABLE = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -31,6 +32,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "options": config.as_markdown,
     "errors": errors,
     "states": stomp_rules.as_markdown,
+    "properties": options.as_markdown,
+    "operations": desk.as_markdown,
 }
 
 

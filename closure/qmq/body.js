@@ -20,10 +20,20 @@ class Payload {
 
 /**
  * @param {*} value
+ * @param {string=} type In place of the one that it would have.
  * @return {!Payload}
  * @throws {TypeError} If the value is none that JSON knows (a function, a ring).
  */
-function encode(value) {
+function encode(value, type) {
+  const payload = encodeAs(value);
+  return type === undefined ? payload : {data: payload.data, type};
+}
+
+/**
+ * @param {*} value
+ * @return {!Payload}
+ */
+function encodeAs(value) {
   if (value === undefined) return {data: '', type: ''};
   if (typeof value === 'string') return {data: value, type: 'text/plain'};
   if (value instanceof ArrayBuffer) {

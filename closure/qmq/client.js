@@ -5,8 +5,9 @@
  *     const client = new qmq.Client('/stomp', {token: () => fetchToken()});
  *     const sub = client.subscribe('/topic/prices.*', (m) => show(m.json()));
  *     await client.publish('/topic/chat', {text: 'hi'});
+ *     const reply = await client.request('/queue/sums', [1, 2]);
  *
- * Subscribing and publishing need not wait for the connection. When it ends
+ * Subscribing, publishing and asking need not wait for the connection. When it ends
  * there is, in this order: every promise that waits is rejected, one error
  * event unless the page ended it, one state event, and the promise `closed`.
  * Nothing follows, and no event is fired before the constructor has returned.
@@ -18,19 +19,30 @@ goog.module.declareLegacyNamespace();
 const Connection = goog.require('qmq.Connection');
 const Emitter = goog.require('qmq.Emitter');
 const Frame = goog.requireType('qmq.stomp.Frame');
-const Message = goog.requireType('qmq.Message');
+const Message = goog.require('qmq.Message');
 const Outbox = goog.require('qmq.Outbox');
 const QmqError = goog.require('qmq.Error');
 const State = goog.require('qmq.State');
 const Subscription = goog.require('qmq.Subscription');
+const Unsettled = goog.require('qmq.Unsettled');
 const WebSocketTransport = goog.require('qmq.net.WebSocketTransport');
 const address = goog.require('qmq.net.address');
 const bodies = goog.require('qmq.body');
 const frames = goog.require('qmq.stomp.frames');
 const granted = goog.require('qmq.granted');
 const login = goog.require('qmq.login');
-const {ClientOptions, PublishOptions, SubscribeOptions} = goog.requireType('qmq.options');
-const {Receipts, quiet} = goog.require('qmq.Receipts');
+const {Answers, quiet} = goog.require('qmq.Answers');
+const {ClientOptions, PublishOptions, RequestOptions, SubscribeOptions} = goog.requireType('qmq.options');
+
+/**
+ * Where replies come: a name of this client's own, under which the server gives
+ * it a private address. There is nothing to subscribe to.
+ * @const {string}
+ */
+const REPLIES = '/temp-queue/qmq.replies';
+
+/** @const {number} In milliseconds; a timer cannot wait for longer. */
+const LONGEST = 2147483647;
 
 class Client {
   /**
@@ -64,10 +76,14 @@ class Client {
     this.connection_ = null;
     /** @private {number} The server shares work between equal ids. */
     this.nextSubscription_ = 0;
+    /** @private {number} */
+    this.nextReceipt_ = 0;
     /** @private @const {!Map<string, !Subscription>} */
     this.subscriptions_ = new Map();
-    /** @private @const {!Receipts} */
-    this.receipts_ = new Receipts();
+    /** @private @const {!Answers<!Map<string, string>>} By receipt id. */
+    this.receipts_ = new Answers();
+    /** @private @const {!Answers<!Message>} By correlation id. */
+    this.replies_ = new Answers();
     /** @private @const {!Outbox} */
     this.outbox_ = new Outbox(
         optional(options.maxQueued, 1000),
@@ -110,12 +126,18 @@ class Client {
   subscribe(
       destination, onmessage, options = /** @type {!SubscribeOptions} */ ({})) {
     const id = String(this.nextSubscription_);
-    const receipt = this.receipts_.nextId();
+    const receipt = this.receiptId_();
     const data = frames.subscribe(id, destination, receipt, options);
     this.nextSubscription_++;
-    const ready = this.request_(data, receipt, granted.read, true);
+    const ready = this.expect_(data, receipt, granted.read, true);
+    const unsettled = this.unsettled_(options.ack === 'client');
     const subscription = new Subscription(
-        destination, onmessage, ready, () => this.unsubscribe_(id, data, receipt));
+        destination, onmessage, ready,
+        () => {
+          unsettled.clear();
+          return this.unsubscribe_(id, data, receipt);
+        },
+        (frame) => this.message_(frame, unsettled));
     this.subscriptions_.set(id, subscription);
     ready.catch(() => this.subscriptions_.delete(id));
     return subscription;
@@ -131,12 +153,47 @@ class Client {
    */
   publish(
       destination, body, options = /** @type {!PublishOptions} */ ({})) {
-    const receipt = options.receipt === false ? null : this.receipts_.nextId();
+    const receipt = options.receipt === false ? null : this.receiptId_();
     try {
-      const payload = bodies.encode(body);
-      if (options.contentType !== undefined) payload.type = options.contentType;
+      const payload = bodies.encode(body, options.contentType);
       const data = frames.send(destination, payload, receipt, options.headers);
-      return this.request_(data, receipt, () => {}, false);
+      return this.expect_(data, receipt, () => {}, false);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /**
+   * Publishes a message and waits for the reply to it. Any number may wait at
+   * the same time.
+   * @export
+   * @param {string} destination
+   * @param {*=} body
+   * @param {!RequestOptions=} options
+   * @return {!Promise<!Message>} The reply. Rejects as publish does, and with
+   *     request-timeout if no reply came; a later one is dropped.
+   */
+  request(
+      destination, body, options = /** @type {!RequestOptions} */ ({})) {
+    const id = this.receiptId_();
+    try {
+      const timeout = milliseconds(optional(options.timeout, 10000));
+      // By then nobody waits for the reply: no need to do the work.
+      const headers = Object.assign(
+          {'expiration': String(timeout)}, options.headers,
+          {'reply-to': REPLIES, 'correlation-id': id});
+      const payload = bodies.encode(body, options.contentType);
+      // The receipt says nothing new; it makes an ERROR name this request.
+      const data = frames.send(destination, payload, id, headers);
+      const refusal = this.hand_(data, false);
+      if (refusal) return Promise.reject(refusal);
+      const timer = setTimeout(() => {
+        this.outbox_.withdraw(data);
+        this.replies_.fail(id, new QmqError(
+            'request-timeout', destination + ' gave none in ' + timeout + ' ms'));
+      }, timeout);
+      return this.replies_.expect(
+          id, (message) => message, () => clearTimeout(timer));
     } catch (error) {
       return Promise.reject(error);
     }
@@ -208,17 +265,75 @@ class Client {
    */
   handle_(frame) {
     const headers = frame.headers;
-    if (frame.command === 'MESSAGE') {
-      const to = this.subscriptions_.get(headers.get('subscription') || '');
-      // None if the page unsubscribed while the message was on its way.
-      if (to) to.deliver(frame);
-    } else if (frame.command === 'RECEIPT') {
+    if (frame.command === 'RECEIPT') {
       this.receipts_.settle(headers.get('receipt-id') || '', headers);
+    } else if (frame.command === 'MESSAGE') {
+      const id = headers.get('subscription') || '';
+      const to = this.subscriptions_.get(id);
+      if (to) {
+        to.deliver(frame);
+      } else if (id === REPLIES) {
+        // Of none that waits if its request timed out while it was on its way.
+        this.replies_.settle(
+            headers.get('correlation-id') || '',
+            this.message_(frame, this.unsettled_(false)));
+      }
+      // Otherwise the page unsubscribed while it was on its way.
     }
   }
 
   /**
+   * @param {!Frame} frame
+   * @param {!Unsettled} unsettled
+   * @return {!Message}
+   * @private
+   */
+  message_(frame, unsettled) {
+    return new Message(
+        frame, unsettled, (to, body, options) => this.publish(to, body, options));
+  }
+
+  /**
+   * @param {boolean} isCumulative
+   * @return {!Unsettled}
+   * @private
+   */
+  unsettled_(isCumulative) {
+    return new Unsettled(isCumulative, (command, id, requeue) => {
+      const receipt = this.receiptId_();
+      // If the connection ends, the message goes back, and the page is told.
+      return quiet(this.expect_(
+          frames.settle(command, id, receipt, requeue), receipt, () => {}, false));
+    });
+  }
+
+  /**
+   * @return {string} An id that no frame of this client has carried yet.
+   * @private
+   */
+  receiptId_() {
+    return String(this.nextReceipt_++);
+  }
+
+  /**
    * Sends a frame or queues it.
+   * @param {string|!Uint8Array} data
+   * @param {boolean} isSubscription
+   * @return {?QmqError} Why that cannot be.
+   * @private
+   */
+  hand_(data, isSubscription) {
+    if (this.final_) return this.final_;
+    if (this.state_ === State.OPEN) {
+      this.connection_.send(data);
+    } else if (!this.outbox_.offer(data, isSubscription)) {
+      return new QmqError('outbox-full', '', 'Too much waits for the connection');
+    }
+    return null;
+  }
+
+  /**
+   * Sends a frame or queues it, and waits for its receipt.
    * @param {string|!Uint8Array} data
    * @param {?string} receipt
    * @param {function(!Map<string, string>): T} read
@@ -227,14 +342,9 @@ class Client {
    * @template T
    * @private
    */
-  request_(data, receipt, read, isSubscription) {
-    if (this.final_) return Promise.reject(this.final_);
-    if (this.state_ === State.OPEN) {
-      this.connection_.send(data);
-    } else if (!this.outbox_.offer(data, isSubscription)) {
-      return Promise.reject(
-          new QmqError('outbox-full', '', 'Too much waits for the connection'));
-    }
+  expect_(data, receipt, read, isSubscription) {
+    const refusal = this.hand_(data, isSubscription);
+    if (refusal) return Promise.reject(refusal);
     if (receipt === null) return Promise.resolve(read(new Map()));
     return this.receipts_.expect(receipt, read);
   }
@@ -249,8 +359,8 @@ class Client {
   unsubscribe_(id, data, receipt) {
     const wasThere = this.subscriptions_.delete(id);
     if (this.state_ === State.OPEN && wasThere) {
-      const own = this.receipts_.nextId();
-      return quiet(this.request_(
+      const own = this.receiptId_();
+      return quiet(this.expect_(
           frames.unsubscribe(id, own), own, () => {}, false));
     }
     this.outbox_.withdraw(data);
@@ -266,8 +376,9 @@ class Client {
    * @private
    */
   lose_(error, culprit) {
-    if (culprit !== undefined && this.receipts_.fail(culprit, error)) {
-      this.receipts_.failAll(
+    if (culprit !== undefined &&
+        (this.receipts_.fail(culprit, error) || this.replies_.fail(culprit, error))) {
+      this.failAll_(
           new QmqError('connection-lost', error.code + ': ' + error.message),
           false);
     }
@@ -285,11 +396,21 @@ class Client {
     this.state_ = State.CLOSED;
     if (this.connection_) this.connection_.close();
     this.outbox_.takeAll();
-    this.receipts_.failAll(error, isExpected);
+    this.failAll_(error, isExpected);
     this.subscriptions_.clear();
     if (!isExpected) this.errors_.emit(error, this.onerror);
     this.announceClosed_();
     this.resolveClosed_(error);
+  }
+
+  /**
+   * @param {!QmqError} error
+   * @param {boolean} isExpected
+   * @private
+   */
+  failAll_(error, isExpected) {
+    this.receipts_.failAll(error, isExpected);
+    this.replies_.failAll(error, isExpected);
   }
 
   /**
@@ -310,6 +431,16 @@ class Client {
  */
 function optional(value, fallback) {
   return value === undefined ? fallback : value;
+}
+
+/**
+ * @param {number} timeout
+ * @return {number} As a timer and the server take it.
+ * @throws {TypeError} If it is none.
+ */
+function milliseconds(timeout) {
+  if (!(timeout > 0)) throw new TypeError('no such timeout: ' + timeout);
+  return Math.min(Math.ceil(timeout), LONGEST);
 }
 
 exports = Client;

@@ -17,6 +17,7 @@ function read(headers) {
   return {
     maxMessages: number(headers.get('max-messages')),
     maxBytes: number(headers.get('max-bytes')),
+    prefetch: number(headers.get('prefetch-count')),
     cursor: headers.get('cursor'),
     recovered: recovered === undefined ? undefined : recovered === 'true',
   };

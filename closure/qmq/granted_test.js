@@ -9,9 +9,11 @@ const testSuite = goog.require('goog.testing.testSuite');
 testSuite({
   testReadsWhatTheServerSaid() {
     const read = granted.read(new Map([['max-messages', '100'],
-      ['max-bytes', '65536'], ['cursor', 'a@1:7'], ['recovered', 'false']]));
+      ['max-bytes', '65536'], ['prefetch-count', '5'], ['cursor', 'a@1:7'],
+      ['recovered', 'false']]));
     assertEquals(100, read.maxMessages);
     assertEquals(65536, read.maxBytes);
+    assertEquals(5, read.prefetch);
     assertEquals('a@1:7', read.cursor);
     assertFalse(read.recovered);
   },

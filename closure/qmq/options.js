@@ -78,6 +78,18 @@ class SubscribeOptions {
      * @export {string|undefined}
      */
     this.conflateKey;
+    /**
+     * Who settles the messages of a work queue: auto (the default), the server
+     * does when it sends them; client-individual, the page does, each one;
+     * client, the page does, each one with all that came before it.
+     * @export {string|undefined}
+     */
+    this.ack;
+    /**
+     * How many messages the page may have unsettled at the same time.
+     * @export {number|undefined}
+     */
+    this.prefetch;
     /** @export {!Object<string, string>|undefined} */
     this.headers;
   }
@@ -107,6 +119,42 @@ class PublishOptions {
 }
 
 /**
+ * The options of Client.request.
+ * @record
+ */
+class RequestOptions {
+  constructor() {
+    /**
+     * How many milliseconds the reply may take. Default 10000.
+     * @export {number|undefined}
+     */
+    this.timeout;
+    /** @export {!Object<string, string>|undefined} */
+    this.headers;
+    /**
+     * As that of PublishOptions.
+     * @export {string|undefined}
+     */
+    this.contentType;
+  }
+}
+
+/**
+ * The options of Message.nack.
+ * @record
+ */
+class NackOptions {
+  constructor() {
+    /**
+     * False gives the message up: it becomes a dead letter, or is dropped.
+     * Default true: it goes back to the queue, to be delivered again.
+     * @export {boolean|undefined}
+     */
+    this.requeue;
+  }
+}
+
+/**
  * What the server granted to a subscription, as far as it said.
  * @record
  */
@@ -116,6 +164,11 @@ class Granted {
     this.maxMessages;
     /** @export {number|undefined} */
     this.maxBytes;
+    /**
+     * How many messages of a queue may be unsettled.
+     * @export {number|undefined}
+     */
+    this.prefetch;
     /**
      * The position in the stream at which the subscription began.
      * @export {string|undefined}
@@ -129,4 +182,4 @@ class Granted {
   }
 }
 
-exports = {ClientOptions, Granted, PublishOptions, SubscribeOptions};
+exports = {ClientOptions, Granted, NackOptions, PublishOptions, RequestOptions, SubscribeOptions};

@@ -48,14 +48,16 @@ class Outbox {
   }
 
   /**
-   * Takes back a subscription that its page no longer wants.
+   * Takes back what its page no longer wants. Does nothing if it has left.
    * @param {string|!Uint8Array} data What was offered.
    */
   withdraw(data) {
-    const at = this.subscriptions_.indexOf(data);
-    if (at < 0) return;
-    this.subscriptions_.splice(at, 1);
-    this.bytes_ -= codec.byteLength(data);
+    for (const frames of [this.subscriptions_, this.messages_]) {
+      const at = frames.indexOf(data);
+      if (at < 0) continue;
+      frames.splice(at, 1);
+      this.bytes_ -= codec.byteLength(data);
+    }
   }
 
   /**

@@ -43,6 +43,10 @@ testSuite({
     outbox.withdraw('never there');
     assertTrue(outbox.offer('t', true));
     assertFalse(outbox.offer('u', true));
-    assertArrayEquals(['t', 'm'], outbox.takeAll());
+    outbox.withdraw('m');
+    assertTrue(outbox.offer('n', false));
+    assertArrayEquals(['t', 'n'], outbox.takeAll());
+    outbox.withdraw('n');
+    assertArrayEquals([], outbox.takeAll());
   },
 });

@@ -7,7 +7,7 @@
 goog.module('qmq.Subscription');
 
 const Frame = goog.requireType('qmq.stomp.Frame');
-const Message = goog.require('qmq.Message');
+const Message = goog.requireType('qmq.Message');
 const callback = goog.require('qmq.callback');
 const {Granted} = goog.requireType('qmq.options');
 
@@ -17,8 +17,9 @@ class Subscription {
    * @param {function(!Message): void} onmessage
    * @param {!Promise<!Granted>} ready
    * @param {function(): !Promise<void>} unsubscribe
+   * @param {function(!Frame): !Message} read
    */
-  constructor(destination, onmessage, ready, unsubscribe) {
+  constructor(destination, onmessage, ready, unsubscribe, read) {
     /** @export @const {string} */
     this.destination = destination;
     /**
@@ -31,6 +32,8 @@ class Subscription {
     this.onmessage_ = onmessage;
     /** @private @const {function(): !Promise<void>} */
     this.unsubscribe_ = unsubscribe;
+    /** @private @const {function(!Frame): !Message} */
+    this.read_ = read;
     /** @private {?Promise<void>} */
     this.ended_ = null;
   }
@@ -48,7 +51,7 @@ class Subscription {
 
   /** @param {!Frame} frame A MESSAGE of this subscription. */
   deliver(frame) {
-    callback.run(this.onmessage_, new Message(frame));
+    callback.run(this.onmessage_, this.read_(frame));
   }
 }
 

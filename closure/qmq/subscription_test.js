@@ -12,7 +12,8 @@ testSuite({
   testDeliversAMessage() {
     const seen = [];
     const sub = new Subscription('/topic/*', (m) => seen.push(m.destination),
-        Promise.resolve({}), () => Promise.resolve());
+        Promise.resolve({}), () => Promise.resolve(),
+        (frame) => ({destination: frame.headers.get('destination')}));
     sub.deliver(new Frame('MESSAGE', new Map([['destination', '/topic/a']]),
         new Uint8Array(0)));
     assertArrayEquals(['/topic/a'], seen);
@@ -21,7 +22,8 @@ testSuite({
 
   testUnsubscribesOnce() {
     const end = recordFunction(() => Promise.resolve());
-    const sub = new Subscription('/topic/a', () => {}, Promise.resolve({}), end);
+    const sub = new Subscription(
+        '/topic/a', () => {}, Promise.resolve({}), end, fail);
     assertEquals(sub.unsubscribe(), sub.unsubscribe());
     assertEquals(1, end.getCallCount());
   },

@@ -12,6 +12,7 @@ from __future__ import annotations
 # Destinations beyond this number share one entry: clients choose their names.
 _MAX_NAMED = 10_000
 OTHERS = "(others)"
+PRIVATE = "(private)"  # all queues that belong to one connection
 
 
 class Stats:

@@ -18,9 +18,10 @@ goog.module('qmq.closure.EventClient');
 const Client = goog.require('qmq.Client');
 const ClientEvent = goog.require('qmq.closure.ClientEvent');
 const EventTarget = goog.require('goog.events.EventTarget');
+const Message = goog.requireType('qmq.Message');
 const State = goog.requireType('qmq.State');
 const Subscription = goog.requireType('qmq.Subscription');
-const {ClientOptions, PublishOptions, SubscribeOptions} = goog.requireType('qmq.options');
+const {ClientOptions, PublishOptions, RequestOptions, SubscribeOptions} = goog.requireType('qmq.options');
 
 class EventClient extends EventTarget {
   /**
@@ -77,6 +78,16 @@ class EventClient extends EventTarget {
    */
   publish(destination, body, options = {}) {
     return this.client_.publish(destination, body, options);
+  }
+
+  /**
+   * @param {string} destination
+   * @param {*=} body
+   * @param {!RequestOptions=} options
+   * @return {!Promise<!Message>} As that of qmq.Client.
+   */
+  request(destination, body, options = {}) {
+    return this.client_.request(destination, body, options);
   }
 
   /**

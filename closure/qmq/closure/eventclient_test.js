@@ -62,6 +62,13 @@ testSuite({
     assertUndefined(await done);
   },
 
+  async testRequests() {
+    await fake.accept();
+    const reply = client.request('/queue/a', 'x');
+    fake.reply(fake.takeSent(), 'y');
+    assertEquals('y', (await reply).text());
+  },
+
   async testDisposingTellsTheLastStateAndNothingMore() {
     await fake.accept();
     client.dispose();

@@ -66,6 +66,7 @@ function send(destination, payload, receipt, more) {
 function subscribe(id, destination, receipt, options) {
   const headers = new Map(
       [['id', id], ['destination', destination], ['receipt', receipt]]);
+  if (options.ack !== undefined) headers.set('ack', options.ack);
   const own = headers.size;
   for (const [name, value] of bounds(options)) {
     if (value !== undefined) headers.set(name, String(value));
@@ -85,6 +86,7 @@ function bounds(options) {
     ['max-bytes', options.maxBytes],
     ['overflow', options.overflow],
     ['conflate-key', options.conflateKey],
+    ['prefetch-count', options.prefetch],
   ];
 }
 
@@ -97,9 +99,22 @@ function unsubscribe(id, receipt) {
   return codec.encode('UNSUBSCRIBE', new Map([['id', id], ['receipt', receipt]]));
 }
 
+/**
+ * @param {string} command ACK or NACK.
+ * @param {string} id What the message said in its ack header.
+ * @param {string} receipt
+ * @param {boolean} requeue
+ * @return {string|!Uint8Array}
+ */
+function settle(command, id, receipt, requeue) {
+  const headers = new Map([['id', id], ['receipt', receipt]]);
+  if (!requeue) headers.set('requeue', 'false');
+  return codec.encode(command, headers);
+}
+
 /** @return {string|!Uint8Array} */
 function disconnect() {
   return codec.encode('DISCONNECT', new Map());
 }
 
-exports = {connect, disconnect, send, subscribe, unsubscribe};
+exports = {connect, disconnect, send, settle, subscribe, unsubscribe};

@@ -56,6 +56,24 @@ testSuite({
           overflow: 'conflate', conflateKey: 'k', headers: {'y': 'z', 'id': '9'}}));
   },
 
+  testSubscribeToAQueue() {
+    assertEquals(
+        'SUBSCRIBE\nid:0\ndestination:/queue/a\nreceipt:1\n' +
+            'ack:client\nprefetch-count:5\n\n\0',
+        frames.subscribe('0', '/queue/a', '1', {ack: 'client', prefetch: 5}));
+    assertEquals(
+        'SUBSCRIBE\nid:0\ndestination:/queue/a\nreceipt:1\n' +
+            'ack:client-individual\nfrom:latest\n\n\0',
+        frames.subscribe('0', '/queue/a', '1', {ack: 'client-individual'}));
+  },
+
+  testSettle() {
+    assertEquals('ACK\nid:1.2\nreceipt:3\n\n\0',
+        frames.settle('ACK', '1.2', '3', true));
+    assertEquals('NACK\nid:1.2\nreceipt:3\nrequeue:false\n\n\0',
+        frames.settle('NACK', '1.2', '3', false));
+  },
+
   testTheRest() {
     assertEquals('UNSUBSCRIBE\nid:0\nreceipt:4\n\n\0', frames.unsubscribe('0', '4'));
     assertEquals('DISCONNECT\n\n\0', frames.disconnect());

@@ -191,6 +191,22 @@ class FakeTransport {
   }
 
   /**
+   * The client receives the reply that a request of its asked for.
+   * @export
+   * @param {!Frame} frame
+   * @param {string|!Uint8Array} body
+   * @param {!Object<string, string>=} headers More headers.
+   */
+  reply(frame, body, headers = {}) {
+    const to = frame.headers.get('reply-to');
+    const id = frame.headers.get('correlation-id');
+    if (to === undefined || id === undefined) {
+      throw new Error(frame.command + ' asks for no reply');
+    }
+    this.message(to, to, body, Object.assign({'correlation-id': id}, headers));
+  }
+
+  /**
    * The connection ends.
    * @export
    * @param {number=} code The WebSocket close number.

@@ -71,8 +71,19 @@ testSuite({
     assertFalse(fake.isOpen);
   },
 
-  testAFrameWithoutReceiptHasNoAnswer() {
+  testAFrameWithoutReceiptHasNoAnswerAndNoReply() {
     open().send('SEND\n\n\0');
-    assertThrows(() => fake.answer(fake.takeSent()));
+    const frame = fake.takeSent();
+    assertThrows(() => fake.answer(frame));
+    assertThrows(() => fake.reply(frame, 'x'));
+  },
+
+  testReplies() {
+    open().send('SEND\nreply-to:/temp-queue/x\ncorrelation-id:7\n\n\0');
+    fake.reply(fake.takeSent(), 'y', {'k': 'v'});
+    assertArrayEquals(
+        ['MESSAGE\nsubscription:/temp-queue/x\ndestination:/temp-queue/x\n' +
+            'message-id:fake\ncorrelation-id:7\nk:v\ncontent-length:1\n\ny\0'],
+        heard);
   },
 });

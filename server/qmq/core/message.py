@@ -55,14 +55,15 @@ class Envelope:
     Attributes:
         destination: The full name, such as `/topic/prices.eur`.
         headers: What the publisher added for its readers, `content-type` included.
-        encoded: For encoders: whatever they keep, under a name of their own.
+        encoded: For encoders: whatever they `keep`, under a name of their own.
+        octets: What its headers have, roughly; for the account of memory.
         priority: In a queue, the higher goes first.
         ttl: Milliseconds that it may wait in a queue; None if its publisher does not say.
         deaths: The queues that have given it up, the last one last.
 
     """
 
-    __slots__ = ("deaths", "destination", "encoded", "headers", "priority", "ttl")
+    __slots__ = ("deaths", "destination", "encoded", "headers", "octets", "priority", "ttl")
 
     def __init__(
         self,
@@ -75,10 +76,20 @@ class Envelope:
     ) -> None:
         self.destination = destination
         self.headers = headers
-        self.encoded: dict[str, Any] = {}
+        self.encoded = _NOTHING
+        self.octets = sum([len(name) + len(value) for name, value in headers.items()]) if headers else 0
         self.priority = priority
         self.ttl = ttl
         self.deaths = deaths
+
+    def keep(self, name: str, value: Any) -> None:
+        """Keeps what an encoder has made of it, for the next message."""
+        if self.encoded is _NOTHING:
+            self.encoded = {}
+        self.encoded[name] = value
+
+
+_NOTHING: dict[str, Any] = {}  # shared, as most envelopes of queues are encoded long after they were made
 
 
 class Message:

@@ -21,7 +21,7 @@ from qmq.core.options import Full, QueueOptions
 from qmq.core.ready import Entry, Ready
 from qmq.core.timers import Timer, Timers
 from qmq.errors import QmqError
-from qmq.stats import Stats
+from qmq.stats import PRIVATE, Stats
 
 # So many messages expire at once; the others wait for the next pass of the loop.
 _EXPIRE_AT_ONCE = 1000
@@ -71,7 +71,7 @@ class Queue:
         self.paused = False
         self.consumers: dict[Consumer, None] = {}
         self.published = self.delivered = self.acked = self.redelivered = self.unsettled = 0
-        self.stats = host.stats.of(name)
+        self.stats = host.stats.of(name if owner is None else PRIVATE)  # whose names are secrets
         self._host = host
         self._clock = host.timers.clock
         self._ready = Ready(options.max_priority)
@@ -108,7 +108,7 @@ class Queue:
             self._make_room(octets)
         self._place = place = self._place + 1
         entry = Entry(message, place, self._expiry_of(message))
-        self._host.memory.used += octets + OVERHEAD
+        self._host.memory.used += octets + message.envelope.octets + OVERHEAD
         self.published += 1
         ready.append(entry)
         if self._idle:
@@ -326,7 +326,7 @@ class Queue:
     def _free(self, entry: Entry) -> None:
         message, entry.message = entry.message, None
         assert message is not None
-        self._host.memory.free(len(message.body) + OVERHEAD)
+        self._host.memory.free(len(message.body) + message.envelope.octets + OVERHEAD)
 
     def _count(self, name: str, amount: int = 1) -> None:
         self.stats.add(name, amount)

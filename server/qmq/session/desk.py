@@ -19,6 +19,7 @@ from qmq.core.exchange import Exchange, Kind
 from qmq.core.queue import Queue
 from qmq.core.registry import Registry
 from qmq.errors import QmqError
+from qmq.stats import PRIVATE
 
 PREFIX = "/manage/"
 
@@ -65,13 +66,14 @@ class Desk:
         """A queue's or an exchange's properties, state and counters."""
         destination = _text(request, "destination")
         if destination.startswith("/exchange/"):
-            return _show_exchange(self._registry.exchange(destination.removeprefix("/exchange/")))
+            return _show_exchange(self._registry.exchange(destination.removeprefix("/exchange/")), owner)
         return _show_queue(self._registry.queue(destination, owner))
 
     def list(self, request: Request, owner: Hashable) -> Any:
         """The names of queues and exchanges, with how much waits; those whose name contains `match`."""
         match = _text(request, "match", "")
-        queues = [queue for name, queue in sorted(self._registry.queues.items()) if match in name]
+        found = sorted(self._registry.queues.items())
+        queues = [queue for name, queue in found if match in name and queue.owner in (None, owner)]
         exchanges = [name for name in sorted(self._registry.exchanges) if match in name]
         return {
             "queues": [{"destination": queue.name, "messages": len(queue)} for queue in queues[:_MAX_LISTED]],
@@ -118,7 +120,8 @@ class Desk:
         properties: dict[str, Any] = {"alternate": _text(request, "alternate", "")}
         for name in ("auto-delete", "internal"):
             properties[name.replace("-", "_")] = options.truth(name, request.get(name, False))
-        return _show_exchange(self._registry.declare_exchange(_text(request, "name"), Kind(kind), **properties))
+        exchange = self._registry.declare_exchange(_text(request, "name"), Kind(kind), **properties)
+        return _show_exchange(exchange, owner)
 
     def delete_exchange(self, request: Request, owner: Hashable) -> Any:
         """Deletes an exchange and its bindings."""
@@ -218,7 +221,7 @@ def _show_queue(queue: Queue) -> dict[str, Any]:
     }
 
 
-def _show_exchange(exchange: Exchange) -> dict[str, Any]:
+def _show_exchange(exchange: Exchange, owner: Hashable) -> dict[str, Any]:
     return {
         "name": exchange.name,
         "kind": exchange.kind,
@@ -226,11 +229,14 @@ def _show_exchange(exchange: Exchange) -> dict[str, Any]:
         "auto-delete": exchange.auto_delete,
         "internal": exchange.internal,
         "bindings": [
-            {"destination": _name_of(each.target), "key": each.key, "arguments": dict(each.arguments)}
+            {"destination": _name_of(each.target, owner), "key": each.key, "arguments": dict(each.arguments)}
             for each in exchange.bindings[:_MAX_LISTED]
         ],
     }
 
 
-def _name_of(target: object) -> str:
-    return f"/exchange/{target.name}" if isinstance(target, Exchange) else getattr(target, "name", "")
+def _name_of(target: object, owner: Hashable) -> str:
+    if isinstance(target, Exchange):
+        return f"/exchange/{target.name}"
+    assert isinstance(target, Queue)
+    return target.name if target.owner in (None, owner) else PRIVATE  # only its owner knows where replies go

@@ -8,6 +8,7 @@ before.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from sys import intern
 from typing import TYPE_CHECKING
 
 from qmq.core.destination import EXCHANGE, TEMP_QUEUE, TOPIC, TOPIC_EXCHANGE, check_name, check_pattern, split_exchange
@@ -108,7 +109,8 @@ class Actions:
         publish(envelope, body, text)
 
     def _envelope(self, headers: Mapping[str, str]) -> Envelope:
-        passed_on = {name: value for name, value in headers.items() if name not in stomp_headers.NOT_PASSED_ON}
+        # Names are interned: a queue may hold a million messages that differ in a value.
+        passed_on = {intern(name): headers[name] for name in headers if name not in stomp_headers.NOT_PASSED_ON}
         key = (headers["destination"], *passed_on.items())
         if self._envelopes is None:
             self._envelopes = {}
@@ -124,6 +126,7 @@ class Actions:
         if self._temporary and destination.startswith(TEMP_QUEUE):
             own = self._temporary.get(destination)
             destination = own.name if own is not None else destination
+        destination = intern(destination)
         reply_to = headers.get("reply-to", "")
         if reply_to.startswith(TEMP_QUEUE):
             passed_on["reply-to"] = self._reply_address(check_name(reply_to))

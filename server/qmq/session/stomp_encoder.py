@@ -61,7 +61,7 @@ class Encoder:
         if length != octets:
             # Kept for the last length only: a publisher's bodies often have the same.
             tail = self._make_tail(envelope, octets)
-            envelope.encoded[self._tail_key] = (octets, tail)
+            envelope.keep(self._tail_key, (octets, tail))
         return tail
 
     def _make_tail(self, envelope: Envelope, length: int) -> bytes:

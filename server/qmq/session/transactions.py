@@ -163,4 +163,4 @@ class Transactions:
 
 
 def _octets(action: Publishing | Settling) -> int:
-    return OVERHEAD + (len(action.body) if isinstance(action, Publishing) else 0)
+    return OVERHEAD + (len(action.body) + action.envelope.octets if isinstance(action, Publishing) else 0)

@@ -1,10 +1,11 @@
 /**
- * @fileoverview The promises that wait for a RECEIPT of the server, by receipt
- * id. Each is settled once: by its receipt, by an ERROR that names it, or by
- * the end of the connection. It knows no connection and sends nothing.
+ * @fileoverview The promises that wait for an answer, by its id: a RECEIPT of
+ * the server, or the reply to a request. Each is settled once: by its answer,
+ * by an ERROR that names it, by its time-out, or by the end of the connection;
+ * after that nothing of it is kept. It knows no connection and sends nothing.
  */
 
-goog.module('qmq.Receipts');
+goog.module('qmq.Answers');
 
 const QmqError = goog.requireType('qmq.Error');
 
@@ -21,56 +22,54 @@ function quiet(promise) {
 
 /**
  * @record
+ * @template A
  */
 class Waiting {
   constructor() {
-    /** @type {function(!Map<string, string>): void} */
+    /** @type {function(A): void} */
     this.resolve;
     /** @type {function(!QmqError): void} */
     this.reject;
     /** @type {function(): void} Marks the promise as handled. */
     this.quiet;
+    /** @type {function(): void} Gives back what it took to wait. */
+    this.release;
   }
 }
 
-class Receipts {
+/** @template A */
+class Answers {
   constructor() {
-    /** @private {number} */
-    this.next_ = 0;
-    /** @private @const {!Map<string, !Waiting>} */
+    /** @private @const {!Map<string, !Waiting<A>>} */
     this.waiting_ = new Map();
-  }
-
-  /** @return {string} An id that no frame of this client has carried yet. */
-  nextId() {
-    return String(this.next_++);
   }
 
   /**
    * @param {string} id
-   * @param {function(!Map<string, string>): T} read Makes the promise's value
-   *     from the receipt's headers.
+   * @param {function(A): T} read Makes the promise's value from the answer.
+   * @param {function(): void=} release Called once, when it waits no more.
    * @return {!Promise<T>}
    * @template T
    */
-  expect(id, read) {
+  expect(id, read, release = () => {}) {
     const promise = new Promise((resolve, reject) => {
       this.waiting_.set(id, {
-        resolve: (headers) => resolve(read(headers)),
+        resolve: (answer) => resolve(read(answer)),
         reject,
         quiet: () => void quiet(promise),
+        release,
       });
     });
     return promise;
   }
 
   /**
-   * @param {string} id
-   * @param {!Map<string, string>} headers
+   * @param {string} id If nothing waits for it, nothing happens.
+   * @param {A} answer
    */
-  settle(id, headers) {
+  settle(id, answer) {
     const waiting = this.take_(id);
-    if (waiting) waiting.resolve(headers);
+    if (waiting) waiting.resolve(answer);
   }
 
   /**
@@ -90,23 +89,23 @@ class Receipts {
    *     promise that it left alone is no news to it.
    */
   failAll(error, isExpected) {
-    for (const waiting of this.waiting_.values()) {
-      if (isExpected) waiting.quiet();
-      waiting.reject(error);
+    for (const id of Array.from(this.waiting_.keys())) {
+      if (isExpected) this.waiting_.get(id).quiet();
+      this.fail(id, error);
     }
-    this.waiting_.clear();
   }
 
   /**
    * @param {string} id
-   * @return {!Waiting|undefined}
+   * @return {!Waiting<A>|undefined}
    * @private
    */
   take_(id) {
     const waiting = this.waiting_.get(id);
+    if (waiting) waiting.release();
     this.waiting_.delete(id);
     return waiting;
   }
 }
 
-exports = {Receipts, quiet};
+exports = {Answers, quiet};
