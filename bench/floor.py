@@ -53,9 +53,9 @@ QUEUED_FRAME = wire.server_frame(
         "MESSAGE",
         {
             "subscription": "0",
+            "ack": "1.100000",
             "message-id": "node-a.k3f9xy.1000000",
             "destination": "/queue/run00",
-            "ack": "1000000",
             "content-length": str(wire.BODY_OCTETS),
         },
         wire.BODY,

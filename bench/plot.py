@@ -1,4 +1,4 @@
-"""The plot: rates, latencies and memory as grouped bars, one colour per system.
+"""The plot: rates, latencies and memory, of topics and of queues, as bars with one colour per system.
 
 Rates and latencies span four powers of ten, so both are on a logarithmic scale, with the figures written above the
 bars. It needs matplotlib, and it is only imported once everything is measured: the import costs more than a warm-up.
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
 from bench.backlog import Backlog
 from bench.idle import Idle
@@ -25,14 +26,14 @@ def draw(results: Results, path: Path) -> None:
     """Draw what was measured into a PNG."""
     figure = Figure(figsize=(13, 9.5), layout="constrained")  # not pyplot's: a file, never a window
     grid = figure.add_gridspec(2, 5)
-    top = figure.add_subplot(grid[0, :4])
-    _rates(results, top)
+    _rates(results, figure.add_subplot(grid[0, :4]))
     _queues(results, figure.add_subplot(grid[0, 4]))
     _latencies(results, figure.add_subplot(grid[1, :3]))
     _memory(results, figure.add_subplot(grid[1, 3]))
     _backlog(results, figure.add_subplot(grid[1, 4]))
-    handles, labels = top.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), frameon=False)
+    names = _present(results)
+    handles = [Patch(color=COLOURS.get(name, OTHER), label=results.labels[name]) for name in names]
+    figure.legend(handles=handles, loc="outside upper center", ncols=max(1, len(names)), frameon=False)
     figure.savefig(path, dpi=110)
 
 
@@ -56,7 +57,7 @@ def _rates(results: Results, axes: Axes) -> None:
     axes.set_title("Deliveries per second, 128-octet bodies, one thread (logarithmic; higher is better)")
     for name, places, width in _groups(results, axes):
         heights = [results.outcome(name, scenario.name).rate or 0 for scenario in results.scenarios]
-        bars = axes.bar(places, heights, width * 0.94, color=COLOURS.get(name, OTHER), label=results.labels[name])
+        bars = axes.bar(places, heights, width * 0.94, color=COLOURS.get(name, OTHER))
         axes.bar_label(bars, [_short(height) for height in heights], fontsize=8, padding=2)
     _logarithmic(axes)
 

@@ -51,6 +51,8 @@ export class FakeTransport implements Transport, TransportKind {
       headers?: Headers): void;
   /** The client receives the receipt that a frame of its asked for. */
   answer(frame: Frame, headers?: Headers): void;
+  /** The client receives the reply that a request of its asked for. */
+  reply(frame: Frame, body: string | Uint8Array, headers?: Headers): void;
   /** The connection ends. */
   drop(code?: number, reason?: string): void;
   /** Who listens to the connection; throws if there is none. */

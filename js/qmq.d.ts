@@ -5,6 +5,7 @@
  *     const client = connect('/stomp', {token: () => fetchToken()});
  *     const sub = client.subscribe('/topic/prices.*', (m) => show(m.json()));
  *     await client.publish('/topic/chat', {text: 'hi'});
+ *     const sum = (await client.request('/queue/sums', [1, 2])).json();
  *
  * With a script tag the same names are in the global `qmq`.
  */
@@ -16,6 +17,13 @@ export type State = 'connecting' | 'open' | 'closed';
 
 /** What the server does when more waits for a page than was granted. */
 export type Overflow = 'disconnect' | 'drop-oldest' | 'drop-newest' | 'conflate';
+
+/**
+ * Who settles the messages of a work queue. `auto`: the server does, when it
+ * sends them. `client-individual`: the page does, each one. `client`: the page
+ * does, each one with all that came before it.
+ */
+export type Ack = 'auto' | 'client' | 'client-individual';
 
 /** Header names and values, as text. */
 export interface Headers {
@@ -54,6 +62,10 @@ export interface SubscribeOptions {
   overflow?: Overflow;
   /** Which header or JSON field says what a newer message replaces. */
   conflateKey?: string;
+  /** Who settles the messages of a queue. Default: auto. */
+  ack?: Ack;
+  /** How many messages of a queue the page may have unsettled at a time. */
+  prefetch?: number;
   /** More headers for SUBSCRIBE; they never replace the client's own. */
   headers?: Headers;
 }
@@ -73,10 +85,29 @@ export interface PublishOptions {
   receipt?: boolean;
 }
 
+export interface RequestOptions {
+  /** How many milliseconds the reply may take. Default 10000. */
+  timeout?: number;
+  /** More headers for SEND; they never replace the client's own. */
+  headers?: Headers;
+  /** As that of PublishOptions. */
+  contentType?: string;
+}
+
+export interface NackOptions {
+  /**
+   * False gives the message up: it becomes a dead letter, or is dropped.
+   * Default true: it goes back to its queue and is delivered again.
+   */
+  requeue?: boolean;
+}
+
 /** What the server granted to a subscription, as far as it said. */
 export interface Granted {
   maxMessages?: number;
   maxBytes?: number;
+  /** How many messages of a queue may be unsettled. */
+  prefetch?: number;
   /** The position in the stream at which the subscription began. */
   cursor?: string;
   /** Whether everything since the cursor that was asked for was still there. */
@@ -89,12 +120,27 @@ export interface Message {
   /** The server's name for it (message-id). */
   readonly id: string;
   readonly headers: Headers;
+  /** Whether it was delivered before, to whomever. */
+  readonly redelivered: boolean;
   /** The body itself, not a copy. */
   bytes(): Uint8Array;
   /** The body as UTF-8; what is none becomes U+FFFD. */
   text(): string;
   /** The body as JSON; throws a SyntaxError if it is none. */
   json(): any;
+  /**
+   * The work is done: the queue forgets the message. Resolves on the server's
+   * receipt; rejects with unknown-delivery if there is nothing to settle (any
+   * more): `ack: 'auto'`, settled before, unsubscribed.
+   */
+  ack(): Promise<void>;
+  /** The work was not done. Otherwise as ack. */
+  nack(options?: NackOptions): Promise<void>;
+  /**
+   * Answers a request, as publish does. Rejects with missing-header if the
+   * message asks for no reply.
+   */
+  reply(body?: unknown, headers?: Headers): Promise<void>;
 }
 
 export interface Subscription {
@@ -109,7 +155,7 @@ export interface Subscription {
 }
 
 /**
- * The client. Subscribing and publishing need not wait for the connection.
+ * The client. Subscribing, publishing and asking need not wait for the connection.
  *
  * When it ends there is, in this order: every promise that waits is rejected,
  * one error event unless the page ended it, one state event, and `closed`.
@@ -142,6 +188,13 @@ export class Client {
    *     with a TypeError if the body is none.
    */
   publish(destination: string, body?: unknown, options?: PublishOptions): Promise<void>;
+
+  /**
+   * Publishes a message and waits for the reply to it; any number may wait at
+   * the same time. Rejects with an Error of ours: request-timeout if no reply
+   * came (a later one is dropped), or as publish does.
+   */
+  request(destination: string, body?: unknown, options?: RequestOptions): Promise<Message>;
 
   /**
    * Ends the client. What waits is rejected with the code closed, the state

@@ -1,19 +1,24 @@
-"""The `qmq` command: one clear line for whatever is wrong, and what serve, pub and sub do when all is right."""
+"""The `qmq` command: one clear line for whatever is wrong, and what each does when all is right."""
 
+import asyncio
 import base64
+import contextlib
 import io
 import json
 import signal
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from qmq import __version__, cli
+from qmq.client import connect
 from qmq.config import OPTIONS
+from qmq.session.desk import OPERATIONS
 from tests.helpers import Peer
 from tests.processes import QMQ, Serve
 
@@ -150,7 +155,7 @@ def test_no_command_is_help_and_exit_2(run):
     assert "Usage: " in errors
 
 
-@pytest.mark.parametrize("command", ["pub", "sub"])
+@pytest.mark.parametrize("command", ["pub", "sub", "request", "manage"])
 def test_a_server_that_is_not_there_is_one_line_and_exit_1(wrong, command):
     with socket.create_server(("127.0.0.1", 0)) as once:
         port = once.getsockname()[1]
@@ -177,6 +182,27 @@ def test_an_address_that_is_none_is_one_line_and_exit_1(wrong, url):
 @pytest.mark.parametrize("header", ["x", ":x", ""])
 def test_a_header_without_name_or_colon_is_one_line_and_exit_2(wrong, header):
     assert wrong("sub", "/topic/a", "--header", header) == f"--header must be NAME:VALUE, not {header!r}"
+
+
+@pytest.mark.parametrize("timeout", ["0", "-1", "nan", "x"])
+def test_a_timeout_that_is_none_is_one_line_and_exit_2(wrong, timeout):
+    assert "--timeout" in wrong("request", "/queue/a", "x", "--timeout", timeout)
+
+
+@pytest.mark.parametrize("argument", ["x", "=x", ""])
+def test_an_argument_without_name_or_equals_is_one_line_and_exit_2(wrong, argument):
+    assert wrong("manage", "list", argument) == f"an argument must be NAME=VALUE, not {argument!r}"
+
+
+def test_an_object_that_is_no_json_is_one_line_and_exit_2(wrong):
+    assert wrong("manage", "bind", "arguments={x").startswith("arguments is no JSON object: ")
+    assert wrong("manage", "bind", "arguments=" + '{"x":' * 100_000).startswith("arguments is no JSON object: ")
+
+
+def test_help_of_manage_names_the_operations():
+    output = CliRunner().invoke(cli.cli, ["manage", "--help"]).output
+    for name in OPERATIONS:
+        assert f"\n  {name} " in output
 
 
 def test_a_count_of_nothing_is_one_line_and_exit_2(wrong):
@@ -294,6 +320,91 @@ def test_what_the_server_refuses_is_one_line_and_exit_1(served, wrong):
     assert wrong("pub", "/topic/a", "x", "--login", "a\nb", *url, status=1).startswith("bad-header: ")
     wrong_path = f"ws://127.0.0.1:{served.port}/nothing"
     assert "404 Not Found" in wrong("pub", "/topic/a", "x", "--url", wrong_path, status=1)
+
+
+def test_text_that_is_no_utf8_is_one_line_and_exit_1(served, wrong):
+    assert wrong("pub", "/topic/\udcff", "x", "--url", served.url, status=1).startswith("bad-header: ")
+
+
+@pytest.fixture
+def back_end(served):
+    """Answers what is asked of `/queue/echo`, from a thread of its own: the body twice."""
+    loop, ready = asyncio.new_event_loop(), threading.Event()
+
+    async def answer():
+        async with await connect(served.url) as client:
+            work = await client.subscribe("/queue/echo")
+            ready.set()
+            async for message in work:
+                kind = {"content-type": message.headers["content-type"]} if "content-type" in message.headers else {}
+                await message.reply(message.body * 2, {"of": message.headers.get("x", ""), **kind})
+
+    def run():
+        with contextlib.suppress(asyncio.CancelledError):
+            loop.run_until_complete(task)
+
+    task = loop.create_task(answer())
+    thread = threading.Thread(target=run)
+    thread.start()
+    assert ready.wait(10)
+    yield
+    loop.call_soon_threadsafe(task.cancel)
+    thread.join()
+    loop.close()
+
+
+def test_request_prints_the_reply(served, run, back_end):
+    url = ["--url", served.url]
+    assert run("request", "/queue/echo", "tëxt ", *url) == (0, "tëxt tëxt \n", "")
+    assert run("request", "/queue/echo", "-", *url, stdin=b"a\n") == (0, "a\na\n\n", "")
+    assert run("request", "/queue/echo", *url, stdin=b"") == (0, "\n", "")
+    status, output, errors = run(
+        "request", "/queue/echo", "1", "--json", "--header", "x:y", "--content-type", "text/csv", *url
+    )
+    reply = json.loads(output)
+    assert (status, errors, reply["body"]) == (0, "", "11")
+    assert (reply["headers"]["of"], reply["headers"]["content-type"]) == ("y", "text/csv")
+
+
+def test_a_request_without_a_reply_is_one_line_and_exit_1(served, wrong):
+    url = ["--url", served.url]
+    told = wrong("request", "/queue/nobody", "x", "--timeout", "0.2", *url, status=1)
+    assert told == "request-timeout: No reply came in time: none from /queue/nobody in 0.2 seconds"
+    assert wrong("request", "/nowhere/a", "x", *url, status=1).startswith("bad-destination: ")
+
+
+def test_manage_prints_the_answer(served, run):
+    url = ["--url", served.url]
+    status, output, errors = run("manage", "declare", "destination=/queue/managed", "max-length=5", *url)
+    assert (status, errors) == (0, "")
+    assert output.startswith('{\n  "destination": "/queue/managed",\n')
+    assert json.loads(output)["properties"]["max-length"] == 5
+    assert run("pub", "/queue/managed", "x", *url)[0] == 0
+    assert json.loads(run("manage", "list", "match=managed", *url)[1])["queues"] == [
+        {"destination": "/queue/managed", "messages": 1}
+    ]
+    rule = ["source=amq.headers", "destination=/queue/managed", 'arguments={"x-match": "all", "kind": "a"}']
+    assert json.loads(run("manage", "bind", *rule, *url)[1]) == {"new": True}
+    assert json.loads(run("manage", "delete", "destination=/queue/managed", *url)[1]) == {"messages": 1}
+
+
+def test_what_the_gateway_does_not_do_is_one_line_and_exit_1(served, wrong):
+    url = ["--url", served.url]
+    told = wrong("manage", "nonsense", *url, status=1)
+    assert told.startswith("bad-operation: ")
+    assert all(name in told for name in OPERATIONS)
+    assert "destination is missing" in wrong("manage", "purge", *url, status=1)
+    assert wrong("manage", "purge", "destination=/queue/none", *url, status=1).startswith("not-found: ")
+
+
+def test_sub_takes_no_more_from_a_queue_than_it_prints(served, run):
+    url = ["--url", served.url]
+    for number in range(3):
+        assert run("pub", "/queue/taken", str(number), *url)[0] == 0
+    assert finish(subscribe(served, "/queue/taken", "--ack", "--count", "2")) == b"0\n1\n"
+    assert finish(subscribe(served, "/queue/taken", "--ack", "--count", "1", "--header", "ack:client")) == b"2\n"
+    queue = json.loads(run("manage", "inspect", "destination=/queue/taken", *url)[1])
+    assert (queue["messages"], queue["unsettled"], queue["acked"]) == (0, 0, 3)
 
 
 def test_sub_ends_with_1_when_the_server_goes(tmp_path):

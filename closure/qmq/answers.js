@@ -47,11 +47,11 @@ class Answers {
   /**
    * @param {string} id
    * @param {function(A): T} read Makes the promise's value from the answer.
-   * @param {function(): void=} release Called once, when it waits no more.
+   * @param {function(): void} release Called once, when it waits no more.
    * @return {!Promise<T>}
    * @template T
    */
-  expect(id, read, release = () => {}) {
+  expect(id, read, release) {
     const promise = new Promise((resolve, reject) => {
       this.waiting_.set(id, {
         resolve: (answer) => resolve(read(answer)),

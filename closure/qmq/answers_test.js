@@ -11,8 +11,8 @@ const {Answers} = goog.require('qmq.Answers');
 testSuite({
   async testAnAnswerResolvesItsOwnPromise() {
     const answers = new Answers();
-    const a = answers.expect('a', (headers) => headers.get('k'));
-    const b = answers.expect('b', () => 'other');
+    const a = answers.expect('a', (headers) => headers.get('k'), () => {});
+    const b = answers.expect('b', () => 'other', () => {});
     answers.settle('b', new Map());
     answers.settle('a', new Map([['k', 'v']]));
     answers.settle('a', new Map([['k', 'again']]));
@@ -23,7 +23,7 @@ testSuite({
 
   async testAnErrorRejectsItsOwnPromise() {
     const answers = new Answers();
-    const a = answers.expect('a', () => {});
+    const a = answers.expect('a', () => {}, () => {});
     const error = new QmqError('bad-destination');
     assertTrue(answers.fail('a', error));
     assertFalse(answers.fail('a', error));
@@ -33,7 +33,7 @@ testSuite({
 
   async testTheEndRejectsAll() {
     const answers = new Answers();
-    const all = [answers.expect('a', () => {}), answers.expect('b', () => {})];
+    const all = ['a', 'b'].map((id) => answers.expect(id, () => {}, () => {}));
     const error = new QmqError('closed');
     answers.failAll(error, true);
     for (const one of all) assertEquals(error, await assertRejects(one));

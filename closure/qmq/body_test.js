@@ -37,6 +37,12 @@ testSuite({
     assertBytes([2], new DataView(Uint8Array.of(1, 2, 3).buffer, 1, 1));
   },
 
+  testATypeOfThePagesOwn() {
+    assertEquals('text/csv', bodies.encode('a,b', 'text/csv').type);
+    assertEquals('', bodies.encode({}, '').type);
+    assertEquals('{}', bodies.encode({}, '').data);
+  },
+
   testNothingIsAnEmptyBody() {
     assertBody('', '', undefined);
   },

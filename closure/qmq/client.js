@@ -33,16 +33,7 @@ const granted = goog.require('qmq.granted');
 const login = goog.require('qmq.login');
 const {Answers, quiet} = goog.require('qmq.Answers');
 const {ClientOptions, PublishOptions, RequestOptions, SubscribeOptions} = goog.requireType('qmq.options');
-
-/**
- * Where replies come: a name of this client's own, under which the server gives
- * it a private address. There is nothing to subscribe to.
- * @const {string}
- */
-const REPLIES = '/temp-queue/qmq.replies';
-
-/** @const {number} In milliseconds; a timer cannot wait for longer. */
-const LONGEST = 2147483647;
+const {REPLIES, Requests} = goog.require('qmq.Requests');
 
 class Client {
   /**
@@ -82,12 +73,12 @@ class Client {
     this.subscriptions_ = new Map();
     /** @private @const {!Answers<!Map<string, string>>} By receipt id. */
     this.receipts_ = new Answers();
-    /** @private @const {!Answers<!Message>} By correlation id. */
-    this.replies_ = new Answers();
     /** @private @const {!Outbox} */
     this.outbox_ = new Outbox(
         optional(options.maxQueued, 1000),
         optional(options.maxQueuedBytes, 1024 * 1024));
+    /** @private @const {!Requests} */
+    this.requests_ = new Requests(this.outbox_, (data) => this.hand_(data, false));
     /** @private @const {!Emitter<!State>} */
     this.states_ = new Emitter();
     /** @private @const {!Emitter<!QmqError>} */
@@ -175,25 +166,8 @@ class Client {
    */
   request(
       destination, body, options = /** @type {!RequestOptions} */ ({})) {
-    const id = this.receiptId_();
     try {
-      const timeout = milliseconds(optional(options.timeout, 10000));
-      // By then nobody waits for the reply: no need to do the work.
-      const headers = Object.assign(
-          {'expiration': String(timeout)}, options.headers,
-          {'reply-to': REPLIES, 'correlation-id': id});
-      const payload = bodies.encode(body, options.contentType);
-      // The receipt says nothing new; it makes an ERROR name this request.
-      const data = frames.send(destination, payload, id, headers);
-      const refusal = this.hand_(data, false);
-      if (refusal) return Promise.reject(refusal);
-      const timer = setTimeout(() => {
-        this.outbox_.withdraw(data);
-        this.replies_.fail(id, new QmqError(
-            'request-timeout', destination + ' gave none in ' + timeout + ' ms'));
-      }, timeout);
-      return this.replies_.expect(
-          id, (message) => message, () => clearTimeout(timer));
+      return this.requests_.ask(this.receiptId_(), destination, body, options);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -274,7 +248,7 @@ class Client {
         to.deliver(frame);
       } else if (id === REPLIES) {
         // Of none that waits if its request timed out while it was on its way.
-        this.replies_.settle(
+        this.requests_.settle(
             headers.get('correlation-id') || '',
             this.message_(frame, this.unsettled_(false)));
       }
@@ -346,7 +320,7 @@ class Client {
     const refusal = this.hand_(data, isSubscription);
     if (refusal) return Promise.reject(refusal);
     if (receipt === null) return Promise.resolve(read(new Map()));
-    return this.receipts_.expect(receipt, read);
+    return this.receipts_.expect(receipt, read, () => {});
   }
 
   /**
@@ -377,7 +351,7 @@ class Client {
    */
   lose_(error, culprit) {
     if (culprit !== undefined &&
-        (this.receipts_.fail(culprit, error) || this.replies_.fail(culprit, error))) {
+        (this.receipts_.fail(culprit, error) || this.requests_.fail(culprit, error))) {
       this.failAll_(
           new QmqError('connection-lost', error.code + ': ' + error.message),
           false);
@@ -410,7 +384,7 @@ class Client {
    */
   failAll_(error, isExpected) {
     this.receipts_.failAll(error, isExpected);
-    this.replies_.failAll(error, isExpected);
+    this.requests_.failAll(error, isExpected);
   }
 
   /**
@@ -431,16 +405,6 @@ class Client {
  */
 function optional(value, fallback) {
   return value === undefined ? fallback : value;
-}
-
-/**
- * @param {number} timeout
- * @return {number} As a timer and the server take it.
- * @throws {TypeError} If it is none.
- */
-function milliseconds(timeout) {
-  if (!(timeout > 0)) throw new TypeError('no such timeout: ' + timeout);
-  return Math.min(Math.ceil(timeout), LONGEST);
 }
 
 exports = Client;

@@ -1,4 +1,4 @@
-"""The `qmq` command: serve, pub, sub, check-config.
+"""The `qmq` command: serve, pub, sub, request, manage, check-config.
 
 A wrong option, key or value is one line on standard error that names it, and exit
 status 2; a server that cannot be reached or that refuses is one line and status 1.
@@ -26,7 +26,7 @@ import click
 from qmq import __version__
 from qmq.certificates import client_context, server_context
 from qmq.config import OPTIONS, Config, Option, Strings, load
-from qmq.errors import ConfigError, QmqError
+from qmq.errors import CODES, ConfigError, QmqError
 from qmq.wire.stomp import is_text
 
 if TYPE_CHECKING:
@@ -112,9 +112,12 @@ async def _serve(settings: Config) -> None:
 @_config_options
 def check_config(config: str | None, **flags: Any) -> None:
     """Say whether a configuration is right, and what it amounts to."""
+    from qmq.rules import rules_of
+
     settings = _load(config, flags)
     if settings.tls.certificate:
         server_context(settings.tls)
+    rules_of(settings)
     for option in OPTIONS.values():
         holder = getattr(settings, option.section) if option.section else settings
         click.echo(f"{option.key} = {json.dumps(getattr(holder, option.name))}")
@@ -151,21 +154,39 @@ def _client_options(command: Any) -> Any:
     return run
 
 
+# What one message is made of.
+_MESSAGE_OPTIONS = (
+    click.argument("destination"),
+    click.argument("body", required=False, metavar="[BODY|-]"),
+    click.option("--content-type", default="", help="Of the body; text/plain if it is text."),
+    click.option("--header", "headers", multiple=True, metavar="NAME:VALUE", help="One more header."),
+)
+
+
+def _message_options(command: Any) -> Any:
+    """Gives a command a destination, and as `octets` and `fields` what it is to send there."""
+
+    @functools.wraps(command)
+    def run(body: str | None, content_type: str, headers: tuple[str, ...], **more: Any) -> None:
+        fields = _parse_headers(headers)
+        octets = sys.stdin.buffer.read() if body in (None, "-") else os.fsencode(str(body))
+        kind = content_type or ("text/plain" if is_text(octets) else "")
+        command(octets=octets, fields={**({"content-type": kind} if kind else {}), **fields}, **more)
+
+    for option in reversed(_MESSAGE_OPTIONS):
+        run = option(run)
+    return run
+
+
 @cli.command()
-@click.argument("destination")
-@click.argument("body", required=False)
-@click.option("--content-type", default="", help="Of the body; text/plain if it is text.")
-@click.option("--header", "headers", multiple=True, metavar="NAME:VALUE", help="One more header.")
+@_message_options
 @_client_options
-def pub(destination: str, body: str | None, content_type: str, headers: tuple[str, ...], dial: _Dial) -> None:
+def pub(destination: str, octets: bytes, fields: dict[str, str], dial: _Dial) -> None:
     """Publish one message: BODY, or standard input if BODY is - or missing."""
-    octets = sys.stdin.buffer.read() if body in (None, "-") else os.fsencode(str(body))
-    fields = _parse_headers(headers)
-    kind = content_type or ("text/plain" if is_text(octets) else "")
 
     async def run() -> None:
         async with await dial() as client:
-            await client.publish(destination, octets, {**({"content-type": kind} if kind else {}), **fields})
+            await client.publish(destination, octets, fields)
 
     _run(run)
 
@@ -174,11 +195,14 @@ def pub(destination: str, body: str | None, content_type: str, headers: tuple[st
 @click.argument("destination")
 @click.option("--json", "as_json", is_flag=True, help="Print each message as one line of JSON.")
 @click.option("--count", type=click.IntRange(min=1), help="Stop after so many messages.")
+@click.option("--ack", is_flag=True, help="Of a queue: take a message out only once it is printed.")
 @click.option("--header", "headers", multiple=True, metavar="NAME:VALUE", help="One more header of SUBSCRIBE.")
 @_client_options
-def sub(destination: str, as_json: bool, count: int | None, headers: tuple[str, ...], dial: _Dial) -> None:
+def sub(destination: str, as_json: bool, count: int | None, ack: bool, headers: tuple[str, ...], dial: _Dial) -> None:
     """Print the messages of a destination or pattern as they come."""
     fields = _parse_headers(headers)
+    if ack:  # and have no more of them in hand than are wanted
+        fields = {"ack": "client-individual", "prefetch-count": str(min(count or 100, 100)), **fields}
 
     async def run() -> None:
         async with await dial() as client:
@@ -186,13 +210,86 @@ def sub(destination: str, as_json: bool, count: int | None, headers: tuple[str, 
             click.echo(f"subscribed to {destination}", err=True)
             left = count
             async for message in subscription:
-                sys.stdout.buffer.write(_as_json(message) if as_json else message.body + b"\n")
-                sys.stdout.buffer.flush()
+                _print(message, as_json)
+                if ack:
+                    await message.ack(receipt=False)
                 left = None if left is None else left - 1
                 if left == 0:
                     return
 
     _run(run)
+
+
+@cli.command()
+@_message_options
+@click.option("--timeout", type=float, default=10.0, show_default=True,
+              metavar="SECONDS", help="How long the reply may take.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print the reply as one line of JSON.")
+@_client_options
+def request(
+    destination: str, octets: bytes, fields: dict[str, str], timeout: float, as_json: bool, dial: _Dial
+) -> None:
+    """Publish one message, made as pub makes it, and print the reply to it."""
+    if not timeout > 0:
+        raise click.UsageError(f"--timeout must be more than 0 seconds, not {timeout:g}")
+
+    async def run() -> None:
+        async with await dial() as client:
+            _print(await client.request(destination, octets, fields, seconds=timeout), as_json)
+
+    _run(run)
+
+
+class _Manage(click.Command):
+    """Its help names the operations."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        from qmq.session.desk import OPERATIONS
+
+        with formatter.section("Operations"):
+            formatter.write_dl([(name, (method.__doc__ or "").replace("`", "")) for name, method in OPERATIONS.items()])
+
+
+@cli.command(cls=_Manage)
+@click.argument("operation")
+@click.argument("arguments", nargs=-1, metavar="[NAME=VALUE]...")
+@_client_options
+def manage(operation: str, arguments: tuple[str, ...], dial: _Dial) -> None:
+    """Ask the gateway about its queues and exchanges, or change them, and print its answer.
+
+    For example: qmq manage purge destination=/queue/jobs
+    """
+    asked = _parse_arguments(arguments)
+
+    async def run() -> None:
+        async with await dial() as client:
+            answer = await client.request(f"/manage/{operation}", asked)
+        found = answer.json()
+        code = answer.headers.get("code")
+        if code is not None:
+            raise QmqError(code if code in CODES else "bad-operation", found["detail"])
+        click.echo(json.dumps(found, ensure_ascii=False, indent=2))
+
+    _run(run)
+
+
+def _parse_arguments(arguments: tuple[str, ...]) -> dict[str, Any]:
+    """What is asked for. A value is text, which the gateway reads as it needs it, but an object is JSON."""
+    asked: dict[str, Any] = {}
+    for argument in arguments:
+        name, equals, value = argument.partition("=")
+        if not equals or not name:
+            raise click.UsageError(f"an argument must be NAME=VALUE, not {argument!r}")
+        try:
+            asked[name] = json.loads(value) if value.startswith("{") else value
+        except (ValueError, RecursionError) as error:
+            raise click.UsageError(f"{name} is no JSON object: {error}") from None
+    return asked
+
+
+def _print(message: Any, as_json: bool) -> None:
+    sys.stdout.buffer.write(_as_json(message) if as_json else message.body + b"\n")
+    sys.stdout.buffer.flush()
 
 
 def _as_json(message: Any) -> bytes:

@@ -157,8 +157,8 @@ class Option:
             return tuple(part.strip() for part in text.split(",") if part.strip())
         if self.kind == Tables:
             try:
-                return self.check(json.loads(text))
-            except ValueError as error:
+                return self.check(_from_json(text))
+            except (ValueError, RecursionError) as error:
                 raise ConfigError(f"{self.key} must be a JSON array of objects: {error}") from None
         try:
             return self.kind(text)
@@ -185,6 +185,12 @@ class Option:
         if self.least is not None and value < self.least:
             raise ConfigError(f"{self.key} must be at least {self.least:g}, not {value:g}")
         return value
+
+
+def _from_json(text: str) -> Any:
+    value = json.loads(text)
+    json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair is no text
+    return value
 
 
 _KINDS = {
@@ -264,7 +270,7 @@ def _read_file(file: str) -> dict[str, Any]:
         tree = tomllib.loads(Path(file).read_text("utf-8"))
     except OSError as error:
         raise ConfigError(f"cannot read {file}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{file} is not valid TOML: {error}") from error
     sections = {option.section for option in OPTIONS.values() if option.section}
     values = {}

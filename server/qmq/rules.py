@@ -6,28 +6,33 @@ table of properties that headers are. A wrong one is one line that names it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from qmq.config import Config
 from qmq.core import options
-from qmq.core.destination import check_name
-from qmq.core.exchange import Exchange, Kind, check_exchange_name
-from qmq.core.registry import Rules
+from qmq.core.destination import EXCHANGE, QUEUE, TOPIC, check_name, check_pattern
+from qmq.core.exchange import Kind, check_exchange_name
+from qmq.core.hub import Hub
+from qmq.core.memory import Memory
+from qmq.core.message import Origin
+from qmq.core.registry import Registry, Rules
+from qmq.core.timers import Timers
 from qmq.errors import ConfigError, QmqError
-
-_OF_EXCHANGE = ("alternate", "auto_delete", "internal")
+from qmq.stats import Stats
 
 
 def rules_of(config: Config) -> Rules:
-    """The rules of a configuration.
+    """The rules of a configuration, which have been tried out.
 
     Raises:
         ConfigError: Naming the table and the key that is wrong.
 
     """
     limits = config.limits
-    return Rules(
+    rules = Rules(
         queues=_read("queues", config.queues, _queue),
         exchanges=_read("exchanges", config.exchanges, _exchange),
         bindings=_read("bindings", config.bindings, _binding),
@@ -36,51 +41,108 @@ def rules_of(config: Config) -> Rules:
         max_bindings=limits.bindings,
         auto_create=config.auto_create,
     )
+    _try(rules)
+    return rules
 
 
 def _read(section: str, tables: Any, read: Callable[[dict[str, Any]], Any]) -> list[Any]:
     found = []
     for number, table in enumerate(tables, 1):
         rest = dict(table)
-        try:
+        with _naming(section, number):
             found.append(read(rest))
-        except (QmqError, ConfigError) as error:
-            detail = error.detail if isinstance(error, QmqError) else str(error)
-            raise ConfigError(f"[[{section}]] number {number}: {detail}") from None
-        if rest:
-            raise ConfigError(f"[[{section}]] number {number}: there is no key {next(iter(rest))!r}")
+            if rest:
+                raise ConfigError(f"there is no key {next(iter(rest))!r}")
     return found
+
+
+def _try(rules: Rules) -> None:
+    """Declares and binds everything in a registry that nobody uses."""
+    registry = _registry(dataclasses.replace(rules, exchanges=(), bindings=()))
+    for number, (name, properties) in enumerate(rules.exchanges, 1):
+        with _naming("exchanges", number):
+            registry.declare_exchange(name, **properties)
+    for number, binding in enumerate(rules.bindings, 1):
+        with _naming("bindings", number):
+            registry.bind(*binding)
+
+
+def _registry(rules: Rules) -> Registry:
+    return Registry(
+        Hub(Origin("", ""), lambda: None), Timers(lambda: 0.0, lambda when: None), Memory(1), Stats(), rules
+    )
+
+
+@contextmanager
+def _naming(section: str, number: int) -> Iterator[None]:
+    """Says which table it is that something is wrong with."""
+    try:
+        yield
+    except QmqError as error:
+        raise ConfigError(f"[[{section}]] number {number}: {error.detail}") from None
+    except ConfigError as error:
+        raise ConfigError(f"[[{section}]] number {number}: {error}") from None
+
+
+@contextmanager
+def _blaming(key: str) -> Iterator[None]:
+    """Says which key it is, as it is written here; headers have - instead of _."""
+    try:
+        yield
+    except QmqError as error:
+        header = options.header_of(key)
+        rest = error.detail.removeprefix(f"{header} ")
+        raise ConfigError(f"{key} {rest}" if rest != error.detail else f"{key}: {rest}") from None
 
 
 def _queue(table: dict[str, Any]) -> tuple[str, Mapping[str, Any]]:
     pattern = _text(table, "match")
-    if not pattern.startswith("/queue/"):
+    try:  # patterns are those of topics
+        check_pattern(TOPIC + pattern.removeprefix(QUEUE))
+        named = pattern.startswith(QUEUE)
+    except QmqError:
+        named = False
+    if not named:
         raise ConfigError(f"match must be a pattern such as /queue/jobs.#, not {pattern!r}")
-    properties = {name: options.parse(name, table.pop(name)) for name in options.FIELDS if name in table}
-    if properties.get("dead_letter"):
-        check_name(properties["dead_letter"])
+    properties = {name: _property(name, table.pop(name)) for name in options.FIELDS if name in table}
     if properties.get("exclusive"):
         raise ConfigError("exclusive is for clients: the configuration owns nothing")
-    options.QueueOptions(**properties)
     return pattern, properties
 
 
+def _property(name: str, value: Any) -> Any:
+    with _blaming(name):
+        found = options.parse(name, value)
+        _registry(Rules()).declare(QUEUE + "any", {name: found})
+        return found
+
+
 def _exchange(table: dict[str, Any]) -> tuple[str, Mapping[str, Any]]:
-    name, kind = check_exchange_name(_text(table, "name")), _text(table, "kind", "direct")
+    name, kind = _text(table, "name"), _text(table, "kind", "direct")
+    with _blaming("name"):
+        check_exchange_name(name)
     if kind not in list(Kind):
         raise ConfigError(f"kind must be one of {', '.join(Kind)}, not {kind!r}")
-    properties = {name: table.pop(name) for name in _OF_EXCHANGE if name in table}
-    for name_of_property, value in properties.items():
-        if type(value) is not type(getattr(Exchange, name_of_property)):
-            raise ConfigError(f"{name_of_property} has the wrong kind of value: {value!r}")
+    properties: dict[str, Any] = {"alternate": _text(table, "alternate", "")}
+    for key in ("auto_delete", "internal"):
+        value = properties[key] = table.pop(key, False)
+        if not isinstance(value, bool):
+            raise ConfigError(f"{key} must be a boolean, not {value!r}")
     return name, {"kind": Kind(kind), **properties}
 
 
 def _binding(table: dict[str, Any]) -> tuple[str, str, str, Mapping[str, Any]]:
     arguments = table.pop("arguments", {})
     if not isinstance(arguments, dict):
-        raise ConfigError("arguments must be a table")
-    return _text(table, "source"), check_name(_text(table, "destination")), _text(table, "key", ""), arguments
+        raise ConfigError(f"arguments must be a table, not {arguments!r}")
+    for name, value in arguments.items():
+        if type(value) not in (str, int, float, bool):
+            raise ConfigError(f"arguments.{name} must be a string, number or boolean, not {value!r}")
+    source, destination = _text(table, "source").removeprefix(EXCHANGE), _text(table, "destination")
+    if not destination.startswith((QUEUE, EXCHANGE)):
+        raise ConfigError(f"destination must be a queue or an exchange, not {destination!r}")
+    with _blaming("destination"):
+        return source, check_name(destination), _text(table, "key", ""), arguments
 
 
 def _text(table: dict[str, Any], name: str, default: str | None = None) -> str:

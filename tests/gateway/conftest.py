@@ -4,6 +4,8 @@ import resource
 
 import pytest
 
+from tests.gateway.queue_peers import open_peer
+from tests.gateway.tls_peers import LISTEN, StompsPeer, TlsPeer, port
 from tests.helpers import Peer, Witness
 
 
@@ -36,6 +38,20 @@ def join(dial):
 
 
 @pytest.fixture
+def enter():
+    """Opens connections that are logged in, over `http` or `stomp`: `peer = await enter(node, "stomp")`."""
+    peers = []
+
+    async def enter(node, transport, receive_buffer=None, **headers):
+        peers.append(await open_peer(node, transport, receive_buffer, **headers))
+        return peers[-1]
+
+    yield enter
+    for peer in peers:
+        peer.close()
+
+
+@pytest.fixture
 def witness(join):
     """A good client of a node: `seen = await witness(node)`, and later `await seen.well()`."""
 
@@ -56,3 +72,55 @@ def many_files():
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     yield hard if hard != resource.RLIM_INFINITY else 1 << 20
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.fixture
+def tls_node(start_node, authority):
+    """Starts a node that listens in all four ways: `node = await tls_node()`."""
+
+    async def tls_node(**values):
+        certificate = {"tls.certificate": values.pop("certificate", None) or authority.certificate()}
+        more = {name.replace("__", "."): value for name, value in values.items()}
+        return await start_node({"listen": LISTEN, **certificate, **more})
+
+    return tls_node
+
+
+@pytest.fixture
+def tls_dial():
+    """Opens connections without a word: `peer = await tls_dial(node, "https")`."""
+    peers = []
+
+    async def tls_dial(node, scheme="https", kind=Peer, receive_buffer=None):
+        peer = await kind.open(port(node, scheme), receive_buffer)
+        peers.append(peer)
+        return peer
+
+    yield tls_dial
+    for peer in peers:
+        peer.close()
+
+
+@pytest.fixture
+def tls_shake(tls_dial, authority):
+    """Opens TLS connections: `peer = await tls_shake(node, "stomps")`."""
+
+    async def tls_shake(node, scheme="https", context=None, **more):
+        peer = await tls_dial(node, scheme, StompsPeer if scheme == "stomps" else TlsPeer, **more)
+        return await peer.shake(context or authority.trust())
+
+    return tls_shake
+
+
+@pytest.fixture
+def tls_join(tls_shake):
+    """Opens TLS connections that are logged in, over WebSocket or not: `peer = await tls_join(node, "stomps")`."""
+
+    async def tls_join(node, scheme="https", **more):
+        peer = await tls_shake(node, scheme, **more)
+        if scheme == "https":
+            await peer.upgrade()
+        await peer.login()
+        return peer
+
+    return tls_join

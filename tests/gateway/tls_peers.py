@@ -3,10 +3,16 @@
 import asyncio
 import ssl
 
+import pytest
+
 from qmq.wire import stomp
 from qmq.wire.websocket import BINARY
 from tests.authority import HOST
 from tests.helpers import DEADLINE, Closed, Peer
+
+SCHEMES = ("https", "stomps", "http", "stomp")
+SECURE = ("https", "stomps")
+LISTEN = tuple(f"{scheme}://127.0.0.1:0" for scheme in SCHEMES)
 
 
 class TlsPeer(Peer):
@@ -89,3 +95,29 @@ class StompsPeer(TlsPeer):
 
     async def tell(self, command, headers=None, body=b"", version="1.2"):
         await self.send(stomp.encode(command, headers or {}, body, version))
+
+
+def port(node, scheme):
+    """Where a node listens."""
+    return next(at["port"] for at in node.listen if at["scheme"] == scheme)
+
+
+def hello(context):
+    """The first octets of a client."""
+    outgoing = ssl.MemoryBIO()
+    with pytest.raises(ssl.SSLWantReadError):
+        context.wrap_bio(ssl.MemoryBIO(), outgoing, server_hostname="127.0.0.1").do_handshake()
+    return outgoing.read()
+
+
+def asked(authority, how, client_ca=None):
+    """What a node is told that asks clients for certificates."""
+    return {"tls__client_ca": client_ca or authority.file, "tls__client_certificates": how}
+
+
+async def is_refused(peer, context, words):
+    """In TLS 1.3 the client has done its part before it hears; what it says already is not to hinder its hearing."""
+    with pytest.raises(ssl.SSLError, match=words):
+        await peer.shake(context)
+        await peer.send(b"x" * 5_000_000)
+        await peer.octets()

@@ -143,7 +143,7 @@ async def test_an_error_is_read_before_the_connection_ends(start_node, session, 
         connection.subscribe("/nowhere", id="1")
         (error,) = listener.wait("ERROR")
         assert error.headers["code"] == "bad-destination"
-        assert error.body == "'/nowhere' is none of /topic/"
+        assert error.body.startswith("'/nowhere' is none of /topic/ ")
         listener.wait("disconnected")
 
     await session(node, version, talk)

@@ -107,18 +107,60 @@ async def test_a_packed_frame_of_its_own(start_node, clients):
     assert (opcode, heard.cmd, heard.body, heard.headers["custom"]) == (TEXT, "MESSAGE", "packed", "value")
 
 
+@pytest.mark.parametrize("opcode", [TEXT, BINARY])
+@pytest.mark.gen_test(timeout=20)
+async def test_a_queue_with_acknowledgements_that_its_engine_makes(start_node, clients, opcode):
+    node = await start_node()
+    client = await Stomper.connect(node)
+    clients.append(client)
+    await client.tell(stomper.subscribe("/queue/jobs", "one", ack="client-individual"), opcode)
+    for number in range(3):
+        await client.tell(stomper.send("/queue/jobs", f"job {number}"), opcode)
+        message = await client.read()
+        assert (message["body"], message["headers"]["subscription"]) == (f"job {number}", "one")
+        await client.tell(client.engine.react(message), opcode)
+    jobs = node.registry.queues["/queue/jobs"]
+    await until(lambda: jobs.acked == 3)
+    await client.tell(stomper.send("/queue/jobs", "again"), opcode)
+    headers = (await client.read())["headers"]
+    await client.tell(stomper.nack(headers["message-id"], "one"), opcode)
+    message = await client.read()
+    assert (message["body"], message["headers"]["redelivered"]) == ("again", "true")
+    await client.tell(stomper.unsubscribe("one"), opcode)
+    await until(lambda: (len(jobs), jobs.unsettled) == (1, 0))
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_transactions(start_node, clients):
+    node = await start_node()
+    client = await Stomper.connect(node)
+    clients.append(client)
+    await client.tell(stomper.subscribe("/queue/jobs", "one", ack="client"))
+    for name, end in (("a", stomper.abort), ("b", stomper.commit)):
+        await client.tell(stomper.begin(name))
+        await client.tell(stomper.send("/queue/jobs", f"job {name}", transactionid=name))
+        await client.tell(end(name))
+    message = await client.read()
+    assert message["body"] == "job b"
+    await client.tell(stomper.begin("c"))
+    await client.tell(stomper.ack(message["headers"]["message-id"], "one", "c"))
+    await client.tell(stomper.commit("c"))
+    jobs = node.registry.queues["/queue/jobs"]
+    await until(lambda: (jobs.acked, jobs.published) == (1, 1))
+
+
 @pytest.mark.parametrize(
     ("frame", "code"),
     [
-        (stomper.ack("1", "2"), "unknown-command"),
-        (stomper.begin("t"), "unknown-command"),
-        (stomper.send("/topic/a", "x", transactionid="t"), "bad-header"),
-        (stomper.subscribe("/topic/a", "1", ack="client"), "bad-header"),
-        (stomper.send("/queue/a", "x"), "bad-destination"),
+        (stomper.ack("1", "2"), "unknown-delivery"),
+        (stomper.commit("t"), "unknown-transaction"),
+        (stomper.send("/queue/a", "x", transactionid="t"), "unknown-transaction"),
+        (stomper.subscribe("/queue/a", "1", ack="sometimes"), "bad-header"),
+        (stomper.send("/nowhere/a", "x"), "bad-destination"),
     ],
 )
 @pytest.mark.gen_test(timeout=20)
-async def test_what_is_not_offered_is_an_error_that_it_can_read(start_node, clients, logged, frame, code):
+async def test_what_is_wrong_is_an_error_that_it_can_read(start_node, clients, logged, frame, code):
     client = await Stomper.connect(await start_node())
     clients.append(client)
     await client.tell(frame)

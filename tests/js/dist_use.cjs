@@ -73,13 +73,35 @@ async function useTesting(qmq, testing) {
   client.subscribe('/topic/a', (m) => seen.push(m.text()));
   fake.answer(fake.takeSent(), {cursor: 'c'});
   fake.message('0', '/topic/a', 'hi');
+  const work = [];
+  client.subscribe('/queue/a', (m) => work.push(m), {ack: 'client-individual', prefetch: 3});
+  const subscribe = fake.takeSent();
+  assert.deepEqual([subscribe.headers.get('ack'), subscribe.headers.get('prefetch-count')], ['client-individual', '3']);
+  for (const ack of ['1.1', '1.2']) {
+    const asked = {ack, redelivered: 'true', 'reply-to': '/temp-queue/x', 'correlation-id': '7'};
+    fake.message('1', '/queue/a', 'x', asked);
+  }
+  assert.ok(work[0].redelivered);
+  work[0].reply({b: 1}, {k: 'v'});
+  const reply = fake.takeSent().headers;
+  assert.deepEqual([reply.get('destination'), reply.get('correlation-id'), reply.get('k')], ['/temp-queue/x', '7', 'v']);
+  work[0].ack();
+  work[1].nack({requeue: false});
+  const [ack, nack] = fake.takeAllSent();
+  assert.deepEqual([ack.command, ack.headers.get('id')], ['ACK', '1.1']);
+  assert.deepEqual([nack.command, nack.headers.get('requeue')], ['NACK', 'false']);
+  await assert.rejects(work[0].ack(), {code: 'unknown-delivery'});
+  const asked = client.request('/queue/b', 'x', {timeout: 5000, headers: {k: 'v'}, contentType: 'text/x'});
+  fake.reply(fake.takeSent(), 'y');
+  assert.equal((await asked).text(), 'y');
+  await assert.rejects(client.request('/queue/b', 'x', {timeout: 1}), {code: 'request-timeout'});
   fake.drop(4000, 'slow');
   assert.deepEqual([seen, errors, fake.isOpen, fake.opens], [['hi'], ['slow-consumer'], false, 1]);
 }
 
 /** As a script tag loads it: no module, no require. */
 function asScriptTag(...names) {
-  const page = vm.createContext({TextDecoder, TextEncoder, URL, setTimeout, WebSocket: EchoSocket});
+  const page = vm.createContext({TextDecoder, TextEncoder, URL, clearTimeout, setTimeout, WebSocket: EchoSocket});
   for (const name of names) vm.runInContext(fs.readFileSync(path.join(DIST, name), 'utf8'), page);
   return page.qmq;
 }

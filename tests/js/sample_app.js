@@ -28,6 +28,9 @@ class App extends Disposable {
         .listen(this.client_, ERROR, this.onError_)
         .listen(this.client_, STATE, () => this.show_(this.client_.getState()));
     this.client_.subscribe('/topic/chat', {maxMessages: 100});
+    this.client_.subscribe('/queue/jobs', {ack: 'client-individual', prefetch: 1});
+    this.client_.request('/queue/sums', [1, 2], {timeout: 500})
+        .then((reply) => this.show_(reply.text()));
   }
 
   /**
@@ -36,6 +39,8 @@ class App extends Disposable {
    */
   onMessage_(event) {
     this.show_(event.message.text());
+    if (event.message.redelivered) event.message.nack({requeue: false});
+    else event.message.ack();
   }
 
   /**

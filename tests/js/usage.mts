@@ -28,10 +28,21 @@ const sub: Subscription = client.subscribe('/topic/prices.*', (m: Message) => {
   all.reverse();
 }, {maxMessages: 100, maxBytes: 65536, overflow: 'conflate', conflateKey: 'symbol'});
 
+client.subscribe('/queue/jobs', async (m) => {
+  if (m.redelivered) await m.nack({requeue: false});
+  else if (m.headers['reply-to']) await m.reply({done: true}, {k: 'v'});
+  else if (m.text()) await m.nack();
+  await m.ack();
+}, {ack: 'client-individual', prefetch: 10});
+
 async function run(): Promise<void> {
+  const reply: Message = await client.request('/queue/sums', [1, 2], {timeout: 500, headers: {k: 'v'}});
+  await client.request('/manage/stats').then((m) => m.json(), (e: QmqError) => e.code === 'request-timeout');
+  await reply.reply();
   const granted = await sub.ready;
   const cursor: string | undefined = granted.cursor;
-  await client.publish('/topic/chat', {text: cursor, bound: granted.maxMessages});
+  const prefetch: number | undefined = granted.prefetch;
+  await client.publish('/topic/chat', {text: cursor, bound: granted.maxMessages, prefetch});
   await client.publish('/topic/chat', Uint8Array.of(1), {contentType: 'image/png', receipt: false});
   await sub.unsubscribe();
   client.dispose();
@@ -44,11 +55,14 @@ async function run(): Promise<void> {
   (await fake.accept()).headers.get('login');
   fake.answer(fake.takeSent(), {cursor: 'c'});
   fake.message('0', '/topic/a', 'hi');
+  fake.reply(fake.takeSent(), 'hi', {k: 'v'});
   fake.drop(4000, 'slow');
 }
 
 // @ts-expect-error no such policy
 client.subscribe('/topic/a', () => {}, {overflow: 'explode'});
+// @ts-expect-error no such way to settle
+client.subscribe('/queue/a', () => {}, {ack: 'auto-settle'});
 // @ts-expect-error no such event
 client.on('message', () => {});
 // @ts-expect-error the state is the client's own

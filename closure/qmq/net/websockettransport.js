@@ -1,6 +1,10 @@
 /**
  * @fileoverview STOMP over the browser's own WebSocket. Text travels as text
  * messages and bytes as binary ones, and either may come back.
+ *
+ * A page that is left may be kept by the browser, frozen, for the case that the
+ * person comes back. Its connection would stay, and the messages that it has to
+ * settle with it, so it is ended as the page is put away.
  */
 
 goog.module('qmq.net.WebSocketTransport');
@@ -36,6 +40,12 @@ class WebSocketTransport {
     this.socket_ = null;
     /** @private {boolean} */
     this.isClosed_ = false;
+    /** @private @const {function(!Event): void} */
+    this.onpagehide_ = (event) => {
+      if (/** @type {!PageTransitionEvent} */ (event).persisted) {
+        this.end_(BROKEN, 'The page was left');
+      }
+    };
   }
 
   /**
@@ -68,6 +78,10 @@ class WebSocketTransport {
     }
     this.socket_.binaryType = 'arraybuffer';
     this.listen_(this.socket_);
+    // Neither node nor a worker is ever put away.
+    if (typeof addEventListener === 'function') {
+      addEventListener('pagehide', this.onpagehide_);
+    }
   }
 
   /**
@@ -98,7 +112,7 @@ class WebSocketTransport {
 
   /** @override */
   close() {
-    this.isClosed_ = true;
+    this.finish_();
     if (this.socket_) this.socket_.close(GOODBYE);
   }
 
@@ -109,8 +123,16 @@ class WebSocketTransport {
    */
   end_(code, reason) {
     if (this.isClosed_) return;
-    this.isClosed_ = true;
+    this.finish_();
     this.listener_.onclose(code, reason);
+  }
+
+  /** @private */
+  finish_() {
+    this.isClosed_ = true;
+    if (typeof removeEventListener === 'function') {
+      removeEventListener('pagehide', this.onpagehide_);
+    }
   }
 }
 

@@ -40,6 +40,11 @@ function start() {
   return {heard, transport, socket: FakeSocket.last};
 }
 
+/** The person leaves the page. */
+function leave(persisted) {
+  window.dispatchEvent(new PageTransitionEvent('pagehide', {persisted}));
+}
+
 testSuite({
   setUp() {
     stubs.set(window, 'WebSocket', FakeSocket);
@@ -91,6 +96,23 @@ testSuite({
     socket.onopen();
     socket.onmessage({data: 'late'});
     socket.onclose({code: 1000, reason: ''});
+    assertArrayEquals([], heard);
+  },
+
+  testEndsWhenThePageIsPutAway() {
+    const {heard, socket} = start();
+    leave(false);
+    assertArrayEquals([], heard);
+    leave(true);
+    leave(true);
+    socket.onclose({code: 1006, reason: ''});
+    assertArrayEquals(['1006The page was left'], heard);
+  },
+
+  testIsSilentAboutThePageOnceClosed() {
+    const {heard, transport} = start();
+    transport.close();
+    leave(true);
     assertArrayEquals([], heard);
   },
 

@@ -33,7 +33,9 @@ class Consumer:
     Attributes:
         queue: Where it gets its messages.
         client: Who gets them.
-        prefetch: How many may be unsettled; 0 for those who only `fetch`.
+        prefetch: How many may be unsettled.
+        fetches: Whether it only fetches, because its prefetch is 0: it is not in line,
+            and does not keep an auto-delete queue.
         auto: Whether a message counts as settled once it is given.
         exclusive: Whether nobody else may consume meanwhile.
         unsettled: By tag, in the order in which they were given.
@@ -45,13 +47,14 @@ class Consumer:
     """
 
     __slots__ = (
-        "auto", "client", "exclusive", "idle", "open", "prefetch", "queue", "stalled", "tag", "unsettled",
+        "auto", "client", "exclusive", "fetches", "idle", "open", "prefetch", "queue", "stalled", "tag", "unsettled",
     )  # fmt: skip
 
     def __init__(self, queue: Queue, client: Client, prefetch: int, auto: bool, exclusive: bool) -> None:
         self.queue = queue
         self.client = client
         self.prefetch = prefetch
+        self.fetches = not prefetch
         self.auto = auto
         self.exclusive = exclusive
         self.unsettled: dict[int, Entry] = {}

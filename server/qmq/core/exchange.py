@@ -284,6 +284,14 @@ class Exchange:
         self._table.remove(binding)
         return True
 
+    def is_bound(self, target: Target, key: str = "", arguments: Mapping[str, Any] | None = None) -> bool:
+        """Whether there is this very binding."""
+        return Binding(target, key, arguments or {}) in self._bindings
+
+    def leads_to(self, target: Target) -> bool:
+        """Whether there is any binding to a target."""
+        return target in self._of_target
+
     def drop(self, target: Target) -> None:
         """Takes away all bindings to a target, if there are any."""
         for binding in self._of_target.pop(target, ()):

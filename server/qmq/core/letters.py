@@ -2,15 +2,73 @@
 
 It is published again, to the queue's `dead_letter` destination, with its history: for
 programs as `Envelope.deaths`, for readers in headers. A message that only goes in a
-circle (no consumer has ever refused it on the way) is let go.
+circle (no consumer has refused it since this queue gave it up the last time) is let go.
 """
 
 from __future__ import annotations
 
 import dataclasses
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from qmq.core.destination import EXCHANGE, split_exchange
 from qmq.core.message import Death, Envelope, Message
+from qmq.core.timers import Timers
+from qmq.errors import QmqError
+from qmq.stats import Stats
+
+if TYPE_CHECKING:
+    from qmq.core.queue import Queue
+
+_AT_ONCE = 1000  # letters published before other work gets its turn
+
+
+class Letters:
+    """The dead letters of a node that are to be published in the next pass.
+
+    Args:
+        publish: Publishes one.
+        timers: For the next pass.
+        stats: Where they are counted.
+
+    """
+
+    def __init__(self, publish: Callable[[Envelope, bytes, bool], Any], timers: Timers, stats: Stats) -> None:
+        self._publish = publish
+        self._timers = timers
+        self._stats = stats
+        self._waiting: deque[tuple[Message, Queue, str]] = deque()
+        self._due = False
+
+    def add(self, message: Message, queue: Queue, reason: str) -> None:
+        """Takes what a queue gives up."""
+        self._waiting.append((message, queue, reason))
+        self._arm()
+
+    def _arm(self) -> None:
+        if self._waiting and not self._due:
+            self._due = True
+            self._timers.at(self._timers.clock(), self._send)
+
+    def _send(self) -> None:
+        # What is published may make other queues give something up: that is for the next pass.
+        self._due = False
+        for _ in range(min(len(self._waiting), _AT_ONCE)):
+            message, queue, reason = self._waiting.popleft()
+            envelope = letter_of(message, queue.name, queue.options.dead_letter, reason)
+            if envelope is None:
+                self._stats.add("dead_letters_in_circles")
+                continue
+            try:
+                self._publish(envelope, message.body, message.text)
+                self._stats.add("dead_letters")
+            except QmqError:
+                self._stats.add("dead_letters_lost")
+        self._arm()
+
+    def __len__(self) -> int:
+        return len(self._waiting)
 
 
 def letter_of(message: Message, queue: str, target: str, reason: str) -> Envelope | None:
@@ -28,22 +86,27 @@ def letter_of(message: Message, queue: str, target: str, reason: str) -> Envelop
     deaths = envelope.deaths
     if target == queue and reason in ("expired", "maxlen"):
         return None
-    been_there = any(death.queue == queue for death in deaths)
-    if been_there and reason != "rejected" and not any(death.reason == "rejected" for death in deaths):
+    if reason != "rejected" and _is_circle(deaths, queue):
         return None
+    headers = {**envelope.headers, "x-last-death-queue": queue, "x-last-death-reason": reason}
+    if not deaths:  # else they are there: what a client said of them was replaced by the first death
+        headers["x-first-death-queue"] = queue
+        headers["x-first-death-reason"] = reason
+        headers["x-original-destination"] = envelope.destination
     deaths = _with(deaths, Death(queue, reason, envelope.destination))
-    first, last = deaths[0], deaths[-1]
-    headers = {
-        **envelope.headers,
-        "x-first-death-queue": first.queue,
-        "x-first-death-reason": first.reason,
-        "x-last-death-queue": last.queue,
-        "x-last-death-reason": last.reason,
-        "x-death-count": str(sum(death.count for death in deaths)),
-        "x-original-destination": first.destination,
-    }
+    headers["x-death-count"] = str(sum(death.count for death in deaths))
     headers.pop("expiration", None)  # it has had its time
     return Envelope(_address(target, envelope.destination), headers, priority=envelope.priority, deaths=deaths)
+
+
+def _is_circle(deaths: tuple[Death, ...], queue: str) -> bool:
+    """Whether a message has been given up by this queue before, and refused by nobody since."""
+    for death in reversed(deaths):
+        if death.reason == "rejected":
+            return False
+        if death.queue == queue:
+            return True
+    return False
 
 
 def _with(deaths: tuple[Death, ...], new: Death) -> tuple[Death, ...]:

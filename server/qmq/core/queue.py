@@ -110,17 +110,18 @@ class Queue:
         entry = Entry(message, place, self._expiry_of(message))
         self._host.memory.used += octets + message.envelope.octets + OVERHEAD
         self.published += 1
+        if self._idle and not ready.count and not self.paused:
+            self._hand_out(entry)  # without having waited, so a time to live of 0 is enough
+            return
         ready.append(entry)
-        if self._idle:
-            self._serve()
         if entry.expires:
             self._watch_expiry()
 
-    def has_room(self, messages: int, octets: int) -> bool:
-        """Whether so much more would be accepted now, all of it."""
+    def has_room(self, messages: int, octets: int, largest: int = 0) -> bool:
+        """Whether so much more would be accepted now, all of it, the largest message too."""
         options, ready = self.options, self._ready
         if options.overflow is Full.DROP_HEAD:
-            return True
+            return largest <= options.max_length_bytes
         return ready.count + messages <= options.max_length and ready.octets + octets <= options.max_length_bytes
 
     def purge(self) -> int:
@@ -170,7 +171,7 @@ class Queue:
 
     def fetch(self, consumer: Consumer) -> bool:
         """Gives one message to a consumer; false if there is none."""
-        entry = None if self.paused else self._next()
+        entry = None if self.paused or not consumer.open else self._next()
         if entry is not None:
             self._give(consumer, entry)
         return entry is not None
@@ -190,6 +191,8 @@ class Queue:
             return
         self._ready.put_back(entry)
         self._count("messages_returned")
+        if self.options.overflow is Full.DROP_HEAD:
+            self._drop_heads(0, 0)
         if entry.expires:
             self._watch_expiry()
 
@@ -209,13 +212,15 @@ class Queue:
         consumer.unsettled.clear()
         for entry in entries:
             self.take_back(entry)
-        if not self.consumers and self.options.auto_delete:
+        if self.options.auto_delete and not consumer.fetches and all(other.fetches for other in self.consumers):
             self._host.drop_queue(self)
             return
         self.touch()
-        for other in self.consumers:
-            self.credit(other)
-            break
+        if self.options.single_active_consumer:
+            for other in self.consumers:
+                self.credit(other)
+        else:
+            self._serve()
 
     def pause(self) -> None:
         """Lets messages wait; publishing and settling go on."""
@@ -242,14 +247,16 @@ class Queue:
                 self._host.timers.cancel(timer)
         consumers, self.consumers = list(self.consumers), {}
         self._idle.clear()
-        for entry in self._ready.clear():
-            self._free(entry)
+        entries = self._ready.clear()
         for consumer in consumers:
             consumer.open = consumer.idle = False
-            for entry in consumer.unsettled.values():
-                self._free(entry)
+            entries += consumer.unsettled.values()
             consumer.unsettled.clear()
+        for entry in entries:
+            self._free(entry)
         self.unsettled = 0
+        if entries:
+            self._count("messages_deleted", len(entries))
         for consumer in consumers:
             consumer.client.cancelled(consumer, QmqError("queue-deleted", self.name))
 
@@ -261,13 +268,18 @@ class Queue:
             entry = self._next()
             if entry is None:
                 return
-            consumer = idle[0]
-            self._give(consumer, entry)
-            if consumer.stalled or len(consumer.unsettled) >= consumer.prefetch:
-                consumer.idle = False
-                idle.popleft()
-            elif len(idle) > 1:
-                idle.rotate(-1)
+            self._hand_out(entry)
+
+    def _hand_out(self, entry: Entry) -> None:
+        """Gives a message to the consumer whose turn it is."""
+        idle = self._idle
+        consumer = idle[0]
+        self._give(consumer, entry)
+        if consumer.stalled or len(consumer.unsettled) >= consumer.prefetch:
+            consumer.idle = False
+            idle.popleft()
+        elif len(idle) > 1:
+            idle.rotate(-1)
 
     def _next(self) -> Entry | None:
         ready = self._ready
@@ -299,7 +311,9 @@ class Queue:
             consumer.stalled = True
 
     def _may_serve(self, consumer: Consumer) -> bool:
-        return not self.options.single_active_consumer or next(iter(self.consumers)) is consumer
+        if not self.options.single_active_consumer:
+            return True
+        return next((each for each in self.consumers if not each.fetches), None) is consumer
 
     def _make_room(self, octets: int) -> None:
         options, ready = self.options, self._ready
@@ -310,7 +324,12 @@ class Queue:
                 f"{self.name} holds {ready.count} messages of {ready.octets} octets; "
                 f"max-length is {options.max_length}, max-length-bytes {options.max_length_bytes}",
             )
-        while ready.count >= options.max_length or ready.octets + octets > options.max_length_bytes:
+        self._drop_heads(1, octets)
+
+    def _drop_heads(self, messages: int, octets: int) -> None:
+        """Gives up what has waited longest until so much more is within the bounds."""
+        options, ready = self.options, self._ready
+        while ready.count + messages > options.max_length or ready.octets + octets > options.max_length_bytes:
             entry = ready.pop_least()
             assert entry is not None
             self._give_up(entry, "maxlen")
@@ -381,6 +400,8 @@ class Queue:
                 oldest = first.given
         if oldest is not None:
             self._watch_acks(oldest)
+        for consumer in late:
+            consumer.stop()  # or one would be given what another gives back
         for consumer in late:
             self._count("acks_timed_out")
             self.cancel(consumer)

@@ -41,9 +41,10 @@ class Entry:
 
 
 class _Lane:
-    __slots__ = ("fresh", "returned")
+    __slots__ = ("fresh", "priority", "returned")
 
-    def __init__(self) -> None:
+    def __init__(self, priority: int) -> None:
+        self.priority = priority
         self.returned: list[tuple[int, Entry]] = []  # a heap
         self.fresh: deque[Entry] = deque()
 
@@ -76,12 +77,13 @@ class Ready:
 
     """
 
-    __slots__ = ("_expiries", "_lanes", "_marks", "_top", "count", "octets")
+    __slots__ = ("_expiries", "_lanes", "_lowest", "_marks", "_top", "count", "octets")
 
     def __init__(self, max_priority: int) -> None:
         self.count = self.octets = 0
         self._top = max_priority
-        self._lanes = [_Lane() for _ in range(max_priority + 1)]  # the most urgent last
+        self._lowest = _Lane(0)
+        self._lanes = [self._lowest]  # one for each priority that there was; the most urgent first
         self._marks = 0  # entries in the lanes whose message is gone
         self._expiries: list[tuple[float, int, Entry]] = []  # a heap, with some that have left long ago
 
@@ -91,7 +93,7 @@ class Ready:
         assert message is not None
         self.count += 1
         self.octets += len(message.body)
-        (self._lanes[min(message.envelope.priority, self._top)] if self._top else self._lanes[0]).fresh.append(entry)
+        (self._lane(message.envelope.priority) if self._top else self._lowest).fresh.append(entry)
         if entry.expires:
             self._note_expiry(entry)
 
@@ -102,14 +104,13 @@ class Ready:
         entry.given = 0.0
         self.count += 1
         self.octets += len(message.body)
-        lane = self._lanes[min(message.envelope.priority, self._top)]
-        heapq.heappush(lane.returned, (entry.place, entry))
+        heapq.heappush(self._lane(message.envelope.priority).returned, (entry.place, entry))
         if entry.expires:
             self._note_expiry(entry)
 
     def pop(self) -> Entry | None:
         """Takes out the first."""
-        for lane in reversed(self._lanes) if self._top else self._lanes:
+        for lane in self._lanes:
             entry = lane.pop()
             if entry is not None:
                 return self._taken(entry)
@@ -117,7 +118,7 @@ class Ready:
 
     def pop_least(self) -> Entry | None:
         """Takes out the first of those with the lowest priority."""
-        for lane in self._lanes:
+        for lane in reversed(self._lanes):
             entry = lane.pop()
             if entry is not None:
                 return self._taken(entry)
@@ -160,13 +161,24 @@ class Ready:
 
     def __iter__(self) -> Iterator[Entry]:
         """All, in order, without taking them out."""
-        for lane in reversed(self._lanes):
+        for lane in self._lanes:
             for _, entry in sorted(lane.returned):
                 if entry.message is not None:
                     yield entry
             for entry in lane.fresh:
                 if entry.message is not None:
                     yield entry
+
+    def _lane(self, priority: int) -> _Lane:
+        priority = max(0, min(priority, self._top))
+        for place, lane in enumerate(self._lanes):
+            if lane.priority == priority:
+                return lane
+            if lane.priority < priority:
+                break
+        lane = _Lane(priority)
+        self._lanes.insert(place, lane)
+        return lane
 
     def _taken(self, entry: Entry) -> Entry:
         assert entry.message is not None
@@ -177,6 +189,8 @@ class Ready:
     def _note_expiry(self, entry: Entry) -> None:
         expiries = self._expiries
         if len(expiries) > 64 and len(expiries) > 2 * self.count:
-            self._expiries = expiries = [each for each in expiries if each[2].message is not None and not each[2].given]
+            # One that came back several times is there several times: once is enough.
+            places = {each[1]: each for each in expiries if each[2].message is not None and not each[2].given}
+            self._expiries = expiries = list(places.values())
             heapq.heapify(expiries)
         heapq.heappush(expiries, (entry.expires, entry.place, entry))

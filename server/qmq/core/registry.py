@@ -12,15 +12,15 @@ from __future__ import annotations
 
 import dataclasses
 import secrets
-from collections import deque
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from qmq.core.bindings import Bindings
 from qmq.core.destination import EXCHANGE, QUEUE, TEMP_QUEUE, TOPIC, TOPIC_EXCHANGE, check_name, split_exchange
 from qmq.core.exchange import PREDECLARED, Exchange, Kind, Routed, check_exchange_name, route
 from qmq.core.hub import Hub
-from qmq.core.letters import letter_of
+from qmq.core.letters import Letters
 from qmq.core.matcher import Matcher
 from qmq.core.memory import Memory
 from qmq.core.message import Envelope, Message
@@ -29,8 +29,6 @@ from qmq.core.queue import Queue
 from qmq.core.timers import Timers
 from qmq.errors import QmqError
 from qmq.stats import Stats
-
-_LETTERS_AT_ONCE = 1000  # dead letters published before other work gets its turn
 
 
 @dataclass(frozen=True)
@@ -83,9 +81,8 @@ class Registry:
         self.hub = hub
         self._rules = rules or Rules()
         self._owned: dict[Hashable, dict[Queue, None]] = {}
-        self._sources: dict[Any, dict[Exchange, None]] = {}  # by target: where it is bound
-        self._bindings = 0
-        self._letters: deque[tuple[Message, Queue, str]] = deque()
+        self._bindings = Bindings(self.exchanges, self._rules.max_bindings, hub.forget_routes)
+        self._letters = Letters(self.publish, timers, stats)
         self._patterns: Matcher[int] = Matcher()
         for number, (pattern, _) in enumerate(self._rules.queues):
             self._patterns.add(pattern, number)
@@ -173,7 +170,7 @@ class Registry:
     def _route(self, envelope: Envelope) -> Routed:
         name, key = split_exchange(envelope.destination)
         exchange = self.exchange(name)
-        if exchange.internal:
+        if exchange.internal and not envelope.deaths:  # dead letters are the server's own
             raise QmqError("bad-destination", f"clients may not publish to the exchange {name}")
         return self._routed(exchange, key, envelope)
 
@@ -237,7 +234,7 @@ class Registry:
         check_same(options, {name: value for name, value in wanted.items() if name in (fixed or {})}, destination)
         options = dataclasses.replace(options, **wanted)
         if options.dead_letter:
-            check_name(options.dead_letter)
+            _check_dead_letter(options.dead_letter)
         return self._add_queue(destination, options, owner)
 
     def declare_private(self, owner: Hashable, name: str = "", **options: Any) -> Queue:
@@ -267,7 +264,7 @@ class Registry:
             owned.pop(queue, None)
             if not owned:
                 self._owned.pop(queue.owner, None)
-        self._drop_target(queue)
+        self._bindings.drop(queue)
         queue.close()
         self.stats.forget(queue.name)
 
@@ -340,30 +337,26 @@ class Registry:
         exchange = self.exchange(name)
         if name in PREDECLARED:
             raise QmqError("bad-destination", f"{name} is the server's")
-        self._drop_exchange(exchange)
+        self._bindings.drop(exchange)
 
     def bind(self, source: str, target: str, key: str = "", arguments: Mapping[str, Any] | None = None) -> bool:
         """Binds a queue or an exchange to an exchange; returns whether that is new.
 
         Args:
             source: The name of the exchange.
-            target: `/queue/NAME` (created if need be), `/temp-queue/NAME` or `/exchange/NAME`.
+            target: `/queue/NAME` (which is made if need be), `/temp-queue/NAME` or `/exchange/NAME`.
             key: The binding's key, or pattern.
             arguments: For a headers exchange what it wants of headers.
 
         Raises:
-            QmqError: `not-found`, `bad-header`, `too-many-bindings`.
+            QmqError: `not-found`, `bad-header`, `too-many-bindings`; `bad-destination` if
+                the target is neither.
 
         """
-        exchange, found = self.exchange(source), self._target(target)
-        if self._bindings >= self._rules.max_bindings:
-            raise QmqError("too-many-bindings", f"{self._rules.max_bindings} are allowed")
-        if not exchange.bind(found, key, arguments):
-            return False
-        self._bindings += 1
-        self._sources.setdefault(found, {})[exchange] = None
-        self.hub.forget_routes()
-        return True
+        exchange = self.exchange(source)
+        if target.startswith(QUEUE) and target not in self.queues:
+            self.declare(check_name(target))
+        return self._bindings.add(exchange, self._target(target), key, arguments)
 
     def unbind(self, source: str, target: str, key: str = "", arguments: Mapping[str, Any] | None = None) -> bool:
         """Takes a binding away; returns whether it was there.
@@ -372,61 +365,21 @@ class Registry:
             QmqError: `not-found` if the exchange or the target does not exist.
 
         """
-        exchange, found = self.exchange(source), self._target(target)
-        if not exchange.unbind(found, key, arguments):
-            return False
-        self._bindings -= 1
-        self.hub.forget_routes()
-        self._drop_if_unused(exchange)
-        return True
+        return self._bindings.remove(self.exchange(source), self._target(target), key, arguments)
 
     def _target(self, destination: str) -> Queue | Exchange:
         if destination.startswith(EXCHANGE):
             return self.exchange(split_exchange(destination)[0])
-        return self.queues.get(destination) or self.declare(check_name(destination))
-
-    def _drop_target(self, target: Queue | Exchange) -> None:
-        for source in list(self._sources.pop(target, ())):
-            before = len(source)
-            source.drop(target)
-            self._bindings -= before - len(source)
-            self._drop_if_unused(source)
-        self.hub.forget_routes()
-
-    def _drop_if_unused(self, exchange: Exchange) -> None:
-        if exchange.auto_delete and not len(exchange) and exchange.had_bindings:
-            self._drop_exchange(exchange)
-
-    def _drop_exchange(self, exchange: Exchange) -> None:
-        if self.exchanges.pop(exchange.name, None) is None:
-            return
-        self._bindings -= len(exchange)
-        for binding in exchange.bindings:
-            self._sources.get(binding.target, {}).pop(exchange, None)
-        self._drop_target(exchange)
-
-    # Dead letters
+        if not destination.startswith((QUEUE, TEMP_QUEUE)):
+            raise QmqError("bad-destination", f"{destination[:64]!r} is neither a queue nor an exchange")
+        found = self.queues.get(destination)
+        if found is None:
+            raise QmqError("not-found", destination)
+        return found
 
     def bury(self, message: Message, queue: Queue, reason: str) -> None:
         """Takes what a queue gives up, to publish it as a dead letter soon."""
-        if not self._letters:
-            self.timers.at(self.timers.clock(), self._send_letters)
-        self._letters.append((message, queue, reason))
-
-    def _send_letters(self) -> None:
-        for _ in range(min(len(self._letters), _LETTERS_AT_ONCE)):
-            message, queue, reason = self._letters.popleft()
-            envelope = letter_of(message, queue.name, queue.options.dead_letter, reason)
-            if envelope is None:
-                self.stats.add("dead_letters_in_circles")
-                continue
-            try:
-                self.publish(envelope, message.body, message.text)
-                self.stats.add("dead_letters")
-            except QmqError:
-                self.stats.add("dead_letters_lost")
-        if self._letters:
-            self.timers.at(self.timers.clock(), self._send_letters)
+        self._letters.add(message, queue, reason)
 
     def __repr__(self) -> str:
         return f"<registry of {len(self.queues)} queues, {len(self.exchanges)} exchanges>"
@@ -435,3 +388,8 @@ class Registry:
 def _readdressed(message: Message, destination: str) -> Message:
     envelope = message.envelope
     return Message(Envelope(destination, envelope.headers), message.body, message.text, message.origin, message.offset)
+
+
+def _check_dead_letter(destination: str) -> None:
+    if destination != EXCHANGE + TOPIC_EXCHANGE:  # without a key it is no name to publish to
+        check_name(destination)

@@ -7,9 +7,10 @@ whoever has a loop to call `run` at a time.
 from __future__ import annotations
 
 import heapq
+from collections import deque
 from collections.abc import Callable
 
-_NEVER = float("inf")
+_EARLY = 0.001  # seconds before its time that an alarm may come: loops round
 
 
 class Timer:
@@ -31,19 +32,20 @@ class Timers:
     Args:
         clock: Seconds, growing steadily.
         alarm: Called with a time when nothing earlier is asked for; `run` is then
-            to be called at that time, or soon after.
+            to be called once at that time, or soon after.
 
     """
 
     def __init__(self, clock: Callable[[], float], alarm: Callable[[float], None]) -> None:
         self.clock = clock
         self._alarm = alarm
+        self._alarms: list[float] = []  # asked for and not come yet, the next one last
         self._heap: list[Timer] = []
-        self._armed = _NEVER
-        self._cancelled = 0
+        self._due: deque[Timer] = deque()  # while they are called back
+        self._cancelled = 0  # of both
 
     def __len__(self) -> int:
-        return len(self._heap) - self._cancelled
+        return len(self._heap) + len(self._due) - self._cancelled
 
     def at(self, when: float, callback: Callable[[], None]) -> Timer:
         """Calls back once, at a time of the clock."""
@@ -59,26 +61,37 @@ class Timers:
         timer.callback = None
         self._cancelled += 1
         if self._cancelled > 64 and self._cancelled * 2 > len(self._heap):
+            before = len(self._heap)
             self._heap = [each for each in self._heap if each.callback is not None]
             heapq.heapify(self._heap)
-            self._cancelled = 0
+            self._cancelled -= before - len(self._heap)
 
     def run(self) -> None:
-        """Calls back everything that is due."""
-        now = self.clock()
-        self._armed = _NEVER
-        due: list[Timer] = []
+        """Calls back everything that is due. What a callback asks for at once waits for the next time."""
+        now, alarms, due = self.clock(), self._alarms, self._due
+        while alarms and alarms[-1] <= now + _EARLY:
+            alarms.pop()
         while self._heap and self._heap[0].when <= now:
             due.append(heapq.heappop(self._heap))
-        for timer in due:
-            callback, timer.callback = timer.callback, None
-            if callback is None:
-                self._cancelled = max(0, self._cancelled - 1)
-            else:
-                callback()
-        self._arm()
+        try:
+            while due:
+                timer = due.popleft()
+                callback, timer.callback = timer.callback, None
+                if callback is None:
+                    self._cancelled -= 1
+                else:
+                    callback()
+        finally:  # whatever a callback raises, the others are not lost
+            for timer in due:
+                heapq.heappush(self._heap, timer)
+            due.clear()
+            self._arm()
 
     def _arm(self) -> None:
-        if self._heap and self._heap[0].when < self._armed:
-            self._armed = self._heap[0].when
-            self._alarm(self._armed)
+        heap, alarms = self._heap, self._alarms
+        while heap and heap[0].callback is None:
+            heapq.heappop(heap)
+            self._cancelled -= 1
+        if heap and (not alarms or heap[0].when < alarms[-1]):
+            alarms.append(heap[0].when)
+            self._alarm(heap[0].when)

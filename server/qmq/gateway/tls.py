@@ -53,7 +53,8 @@ class TlsStream(SSLIOStream):
 def say_end(sock: socket.socket) -> None:
     """Says close_notify, by which a client knows that nothing was cut off; then TLS is over on this socket."""
     if isinstance(sock, ssl.SSLSocket):
-        # It wants to wait for the answer, which nobody needs; what else it may say is that all is over already.
+        # unwrap() says it and then looks for the answer, which nobody needs. What it raises is that there is none
+        # yet, or that all is over already.
         with contextlib.suppress(OSError, ValueError):
             sock.unwrap()
 

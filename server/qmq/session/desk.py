@@ -8,13 +8,13 @@ done, is done by the registry.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
 import orjson
 
 from qmq.core import options
-from qmq.core.destination import check_name
+from qmq.core.destination import EXCHANGE, QUEUE, TEMP_QUEUE, check_name
 from qmq.core.exchange import Exchange, Kind
 from qmq.core.queue import Queue
 from qmq.core.registry import Registry
@@ -83,14 +83,14 @@ class Desk:
 
     def declare(self, request: Request, owner: Hashable) -> Any:
         """Makes a queue, or checks that it is as asked for."""
-        wanted = {}
+        destination, wanted = _queue_name(request), {}
         for header, value in request.items():
             name = header.replace("-", "_")
             if header != "destination":
                 if name not in options.FIELDS:
                     raise QmqError("bad-operation", f"queues have no property {header[:64]!r}")
                 wanted[name] = options.parse(name, value)
-        return _show_queue(self._registry.declare(_queue_name(request), wanted, owner))
+        return _show_queue(self._registry.declare(destination, wanted, owner))
 
     def delete(self, request: Request, owner: Hashable) -> Any:
         """Deletes a queue and what it holds."""
@@ -191,7 +191,7 @@ def _text(request: Request, name: str, default: str | None = None) -> str:
 
 def _queue_name(request: Request) -> str:
     destination = check_name(_text(request, "destination"))
-    if not destination.startswith("/queue/"):
+    if not destination.startswith(QUEUE):
         raise QmqError("bad-destination", f"{destination[:64]} is no queue")
     return destination
 
@@ -200,8 +200,12 @@ def _binding(request: Request) -> tuple[str, str, str, dict[str, Any]]:
     arguments = request.get("arguments", {})
     if not isinstance(arguments, dict):
         raise QmqError("bad-operation", "arguments must be an object")
-    source = _text(request, "source").removeprefix("/exchange/")
-    return source, _text(request, "destination"), _text(request, "key", ""), arguments
+    if any(isinstance(value, list | dict) for value in arguments.values()):
+        raise QmqError("bad-operation", "arguments must be text, numbers, true, false or null")
+    source, destination = _text(request, "source").removeprefix("/exchange/"), _text(request, "destination")
+    if not destination.startswith((QUEUE, TEMP_QUEUE, EXCHANGE)):
+        raise QmqError("bad-destination", f"{destination[:64]!r} is no queue and no exchange")
+    return source, destination, _text(request, "key", ""), arguments
 
 
 def _show_queue(queue: Queue) -> dict[str, Any]:
@@ -229,9 +233,19 @@ def _show_exchange(exchange: Exchange, owner: Hashable) -> dict[str, Any]:
         "auto-delete": exchange.auto_delete,
         "internal": exchange.internal,
         "bindings": [
-            {"destination": _name_of(each.target, owner), "key": each.key, "arguments": dict(each.arguments)}
+            {"destination": _name_of(each.target, owner), "key": each.key, "arguments": _plain(each.arguments)}
             for each in exchange.bindings[:_MAX_LISTED]
         ],
+    }
+
+
+def _plain(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments as JSON has them; what it has no word for, as text."""
+    return {
+        name: value
+        if value is None or isinstance(value, str | float) or (isinstance(value, int) and abs(value) < 1 << 63)
+        else str(value)
+        for name, value in arguments.items()
     }
 
 

@@ -11,7 +11,16 @@ from collections.abc import Mapping
 from sys import intern
 from typing import TYPE_CHECKING
 
-from qmq.core.destination import EXCHANGE, TEMP_QUEUE, TOPIC, TOPIC_EXCHANGE, check_name, check_pattern, split_exchange
+from qmq.core.destination import (
+    EXCHANGE,
+    QUEUE,
+    TEMP_QUEUE,
+    TOPIC,
+    TOPIC_EXCHANGE,
+    check_name,
+    check_pattern,
+    split_exchange,
+)
 from qmq.core.exchange import Exchange, Kind
 from qmq.core.message import Envelope
 from qmq.core.queue import Queue
@@ -91,26 +100,28 @@ class Actions:
         if "message-id" in headers:
             raise QmqError("bad-header", "SEND may not carry message-id")
         text = text or stomp.is_text(body)
-        self.publishes = True
         if headers["destination"].startswith(PREFIX) and self._session.desk is not None:
             self._ask_desk(headers, body)
             return
-        envelope = self._envelope(headers)
-        properties = stomp_headers.properties(headers, of_send=True)
-        if properties:
-            registry.declare(envelope.destination, properties, self._session)
+        self.publishes = True
+        lasting = not _is_temporary(headers)
+        envelope = self._envelope(headers) if lasting else self._new_envelope(headers, _passed_on(headers))
+        properties = {}
+        if envelope.destination.startswith(QUEUE):
+            properties = stomp_headers.properties(headers, of_send=True)
+            if properties:
+                registry.declare(envelope.destination, properties, self._session)
         publish: Publish = registry.hub.publish if envelope.destination.startswith(TOPIC) else registry.publish
         transaction = headers.get("transaction")
         if transaction is not None:
             self._in_transaction().add(transaction, Publishing(publish, envelope, body, text))
             return
-        if "receipt" not in headers and not properties:
+        if "receipt" not in headers and lasting and not properties:
             head.memo = (publish, envelope)
         publish(envelope, body, text)
 
     def _envelope(self, headers: Mapping[str, str]) -> Envelope:
-        # Names are interned: a queue may hold a million messages that differ in a value.
-        passed_on = {intern(name): headers[name] for name in headers if name not in stomp_headers.NOT_PASSED_ON}
+        passed_on = _passed_on(headers)
         key = (headers["destination"], *passed_on.items())
         if self._envelopes is None:
             self._envelopes = {}
@@ -140,11 +151,15 @@ class Actions:
             raise QmqError("missing-header", f"a request to {PREFIX} needs reply-to")
         desk, registry = self._session.desk, self._session.registry
         assert desk is not None
+        if "transaction" in headers:
+            raise QmqError("bad-header", f"requests to {PREFIX} are answered at once, in no transaction")
         fields = {name: headers[name] for name in ("correlation-id",) if name in headers}
-        to = self._envelope({"destination": reply_to, "reply-to": reply_to}).headers["reply-to"]
+        to = check_name(reply_to)
+        if to.startswith(TEMP_QUEUE):
+            to = self._reply_address(to)
         answer, code = desk.answer(headers["destination"], body, self._session)
         fields |= {"content-type": "application/json"} | ({"code": code} if code else {})
-        registry.publish(Envelope(check_name(to), fields), answer, True)
+        registry.publish(Envelope(to, fields), answer, True)
 
     # Subscribing
 
@@ -157,17 +172,21 @@ class Actions:
             raise QmqError("duplicate-id", key.lstrip("\0"))
         self._check_number()
         mode = stomp_headers.ack_mode(headers)
+        prefetch = stomp_headers.prefetch(headers, self._session.limits)
         if pattern.startswith(TOPIC) and mode == "auto" and "x-queue-name" not in headers:
             return self._subscribe_topic(key, pattern, headers)
         wanted = stomp_headers.properties(headers)
-        prefetch = stomp_headers.prefetch(headers, self._session.limits)
         queue = self._queue_for(pattern, headers, wanted)
         if queue.name.startswith(TEMP_QUEUE):
-            self._end_subscription(headers["destination"])  # the one that a reply-to has made
+            self._end_subscription(_key_of_replies(queue))
         self._consume(key, headers.get("id", ""), queue, prefetch, mode)
         if stomp_headers.OWN_OF_QUEUES.isdisjoint(headers):
             return None
-        return {"prefetch-count": str(prefetch), **stomp_headers.granted(wanted, queue.options)}
+        told = {"prefetch-count": str(prefetch), **stomp_headers.granted(wanted, queue.options)}
+        if pattern.startswith((TOPIC, EXCHANGE)) and "x-queue-name" not in headers:
+            bounds = queue.options
+            told |= {"max-messages": str(bounds.max_length), "max-bytes": str(bounds.max_length_bytes)}
+        return told
 
     def _check_number(self) -> None:
         allowed = self._session.limits.max_subscriptions
@@ -207,7 +226,7 @@ class Actions:
         if destination.startswith(TEMP_QUEUE):
             if destination in registry.queues:
                 return registry.queue(destination, session)
-            return self._own_queue(destination, wanted)
+            return self._own_queue(destination, stomp_headers.own(wanted, session.limits) if wanted else {})
         if not destination.startswith((EXCHANGE, TOPIC)):
             return registry.declare(destination, wanted, session)
         exchange, key = self._source(destination)
@@ -216,8 +235,7 @@ class Actions:
         if name:
             queue = registry.declare(check_name(f"/queue/{name}"), wanted, session)
         else:
-            bounds = stomp_headers.private_bounds(headers, session.limits)
-            queue = registry.declare_private(session, **{**bounds, **wanted, "auto_delete": True})
+            queue = registry.declare_private(session, **stomp_headers.private(headers, wanted, session.limits))
         registry.bind(exchange.name, queue.name, key, arguments)
         return queue
 
@@ -236,7 +254,9 @@ class Actions:
             if len(self._temporary) >= self._session.limits.max_subscriptions:
                 raise QmqError("too-many-subscriptions", f"{len(self._temporary)} temporary queues are allowed")
             name = destination.removeprefix(TEMP_QUEUE)
-            queue = self._session.registry.declare_private(self._session, name, **(wanted or {}))
+            check_name(f"{TEMP_QUEUE}{'0' * 24}.{name}")  # the address is longer, and others must be able to say it
+            properties = wanted or stomp_headers.own({}, self._session.limits)
+            queue = self._session.registry.declare_private(self._session, name, **properties)
             self._temporary[destination] = queue
         elif wanted:
             self._session.registry.declare(queue.name, wanted, self._session)
@@ -247,9 +267,9 @@ class Actions:
         if destination in self._session.registry.queues:
             return destination
         queue = self._own_queue(destination)
-        if not queue.consumers and destination not in self._subscriptions:
+        if not queue.consumers:
             self._check_number()
-            self._consume(destination, destination, queue, self._session.limits.max_prefetch, "auto")
+            self._consume(_key_of_replies(queue), destination, queue, self._session.limits.max_prefetch, "auto")
         return queue.name
 
     def _consume(self, key: str, name: str, queue: Queue, prefetch: int, mode: str) -> None:
@@ -299,7 +319,8 @@ class Actions:
         requeue = ack or stomp_headers.truth(headers, "requeue", True)
         transaction = headers.get("transaction")
         if transaction is not None:
-            subscription.settling(tag)
+            if not subscription.holds(tag):
+                raise QmqError("unknown-delivery", f"number {tag} is settled, or was never given")
             self._in_transaction().add(transaction, Settling(subscription, tag, ack, requeue))
         elif subscription.cumulative:
             for each in subscription.settling(tag):
@@ -311,7 +332,7 @@ class Actions:
         ack_id = headers.get("id", "")
         number, _, tag = ack_id.partition(".")
         subscription = self._by_number.get(number) if self._by_number else None
-        if subscription is not None and tag.isdecimal() and len(tag) < 16:
+        if subscription is not None and tag.isascii() and tag.isdecimal() and len(tag) < 16:
             return subscription, int(tag)
         message_id = headers.get("message-id", ack_id)
         for each in self._candidates(headers):
@@ -349,3 +370,18 @@ class Actions:
     def on_disconnect(self, head: stomp.Head, body: bytes, text: bool) -> None:
         """Ends the conversation in good order: the RECEIPT, then the close."""
         self._session.close()
+
+
+def _passed_on(headers: Mapping[str, str]) -> dict[str, str]:
+    # Names are interned: a queue may hold a million messages that differ in a value.
+    return {intern(name): headers[name] for name in headers if name not in stomp_headers.NOT_PASSED_ON}
+
+
+def _is_temporary(headers: Mapping[str, str]) -> bool:
+    """Whether a SEND has to do with temporary queues, which come and go: it is looked at anew each time."""
+    return headers["destination"].startswith(TEMP_QUEUE) or headers.get("reply-to", "").startswith(TEMP_QUEUE)
+
+
+def _key_of_replies(queue: Queue) -> str:
+    """Where the subscription is kept that a `reply-to` has made; no header can say this."""
+    return f"\0\0{queue.name}"

@@ -66,11 +66,12 @@ class QueueSubscription:
         number: What its ack ids begin with.
 
     Attributes:
-        consumer: What it consumes with.
+        consumer: What it consumes with, until it ends.
+        ended: Whether it has; a transaction may still know it then.
 
     """
 
-    __slots__ = ("_encode", "_hub", "_ids", "_outbox", "consumer", "cumulative", "number")
+    __slots__ = ("_encode", "_hub", "_ids", "_outbox", "consumer", "cumulative", "ended", "number")
 
     consumer: Consumer
 
@@ -79,6 +80,7 @@ class QueueSubscription:
     ) -> None:
         self.number = number
         self.cumulative = cumulative
+        self.ended = False
         self._hub = hub
         self._outbox = outbox
         self._encode = encoder.encode_delivery
@@ -90,6 +92,7 @@ class QueueSubscription:
 
     def end(self) -> None:
         """Consumes no more and gives everything back."""
+        self.ended = True
         self.consumer.cancel()
         del self.consumer  # the two would keep each other
 
@@ -109,11 +112,21 @@ class QueueSubscription:
 
     def tag_of(self, message_id: str) -> int | None:
         """The tag of an unsettled message, by its id."""
-        tag = self._ids.get(message_id) if self._ids is not None else None
-        if tag is None:  # a lenient look: some clients of 1.2 name it so too
-            found = (tag for tag, entry in self.consumer.unsettled.items() if _is(entry.message, message_id))
-            return next(found, None)
-        return tag
+        if self._ids is not None:
+            return self._ids.get(message_id)
+        # A lenient look: some clients of 1.2 name it so too.
+        found = (tag for tag, entry in self.consumer.unsettled.items() if _is(entry.message, message_id))
+        return next(found, None)
+
+    def holds(self, tag: int) -> bool:
+        """Whether this message is still to be settled."""
+        return not self.ended and tag in self.consumer.unsettled
+
+    def sizes(self, tags: set[int]) -> list[int]:
+        """The octets of the bodies of these messages, and of those that are settled together with them."""
+        last = max(tags) if self.cumulative else 0
+        entries = (entry for tag, entry in self.consumer.unsettled.items() if tag in tags or tag <= last)
+        return [len(entry.message.body) for entry in entries if entry.message is not None]
 
     def settling(self, tag: int) -> list[int]:
         """The tags that are settled together with this one, itself included.

@@ -54,10 +54,16 @@ _OF_SUBSCRIBE = frozenset({*_PROPERTIES, *_OF_SEND})
 # Headers of SUBSCRIBE that are QMQ's own: whoever uses one is told on the RECEIPT
 # what it was granted. Others get a plain RECEIPT, which some clients compare whole.
 OWN_OF_TOPICS = frozenset({"max-messages", "max-bytes", "overflow", "conflate-key", "cursor", "from", "prefetch-count"})
-OWN_OF_QUEUES = frozenset({*_OF_SUBSCRIBE, "prefetch-count", "from", "cursor"})
+OWN_OF_QUEUES = frozenset({*_OF_SUBSCRIBE, "prefetch-count", "max-messages", "max-bytes", "from", "cursor"})
 
 # All that SUBSCRIBE may say; what is left speaks of messages, to an exchange of kind `headers`.
-_KNOWN = OWN_OF_TOPICS | OWN_OF_QUEUES | {"id", "destination", "ack", "receipt", "x-queue-name", _DEAD_LETTER_KEY}
+_KNOWN = (
+    OWN_OF_TOPICS
+    | OWN_OF_QUEUES
+    | {"id", "destination", "ack", "receipt", "content-length", "x-queue-name", _DEAD_LETTER_KEY}
+)
+
+_OF_OWN = options.QueueOptions(exclusive=True, overflow=options.Full.DROP_HEAD)
 
 _NUMBER = re.compile(r"[0-9]{1,15}")
 
@@ -185,18 +191,34 @@ def granted(wanted: Mapping[str, Any], present: options.QueueOptions) -> dict[st
     return {options.header_of(name): options.show(getattr(present, name)) for name in wanted}
 
 
-def private_bounds(headers: Mapping[str, str], limits: Limits) -> dict[str, Any]:
-    """The bounds of a queue that stands for one subscription to an exchange or topic: the oldest goes first.
+def own(wanted: Mapping[str, Any], limits: Limits) -> dict[str, Any]:
+    """The properties of a queue of one client's own. It never refuses: that would be the sender's loss.
 
     Raises:
-        QmqError: `bad-header`.
+        QmqError: `conflict` if it is asked to be another's too, or to refuse.
 
     """
-    return {
+    options.check_same(
+        _OF_OWN, {name: wanted[name] for name in ("exclusive", "overflow") if name in wanted}, "your queue"
+    )
+    found = {**wanted, "exclusive": True, "overflow": options.Full.DROP_HEAD}
+    if "max_length_bytes" in wanted:  # the largest body that there may be must find room
+        found["max_length_bytes"] = max(wanted["max_length_bytes"], limits.max_body)
+    return found
+
+
+def private(headers: Mapping[str, str], wanted: Mapping[str, Any], limits: Limits) -> dict[str, Any]:
+    """The properties of a queue that stands for one subscription to an exchange or topic: the oldest goes first.
+
+    Raises:
+        QmqError: `bad-header`; `conflict` as `own`.
+
+    """
+    bounds = {
         "max_length": min(number(headers, "max-messages", limits.max_messages), limits.max_messages),
         "max_length_bytes": min(number(headers, "max-bytes", limits.max_bytes), limits.max_bytes),
-        "overflow": options.Full.DROP_HEAD,
     }
+    return {**own({**bounds, **wanted}, limits), "auto_delete": True}
 
 
 def binding_arguments(headers: Mapping[str, str]) -> dict[str, str]:

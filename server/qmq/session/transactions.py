@@ -7,8 +7,7 @@ it is done in the order in which it was said.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -41,6 +40,23 @@ class Settling:
     tag: int
     ack: bool
     requeue: bool
+
+
+@dataclass(slots=True)
+class _Load:
+    """What a COMMIT would add to one queue; `largest` is the largest body that it publishes."""
+
+    messages: int = 0
+    octets: int = 0
+    largest: int = 0
+
+    def publish(self, octets: int) -> None:
+        self.add([octets])
+        self.largest = max(self.largest, octets)
+
+    def add(self, sizes: list[int]) -> None:
+        self.messages += len(sizes)
+        self.octets += sum(sizes)
 
 
 class Transactions:
@@ -138,25 +154,19 @@ class Transactions:
         return actions
 
     def _check(self, actions: list[Publishing | Settling]) -> None:
-        settled: set[tuple[QueueSubscription, int]] = set()
-        messages: Counter[Queue] = Counter()
-        octets: Counter[Queue] = Counter()
+        returned = _check_settlings(action for action in actions if isinstance(action, Settling))
+        loads: dict[Queue, _Load] = {}
         for action in actions:
-            if isinstance(action, Settling):
-                self._check_settling(action, settled)
-                continue
-            for queue in self._registry.targets(action.envelope):
-                messages[queue] += 1
-                octets[queue] += len(action.body)
-        for queue, count in messages.items():
-            if not queue.has_room(count, octets[queue]):
-                raise QmqError("queue-full", f"{queue.name} has no room for {count} more; nothing was committed")
-
-    def _check_settling(self, action: Settling, settled: set[tuple[QueueSubscription, int]]) -> None:
-        subscription, tag = action.subscription, action.tag
-        if (subscription, tag) in settled or tag not in subscription.consumer.unsettled:
-            raise QmqError("unknown-delivery", f"number {tag} is settled; nothing was committed")
-        settled.update((subscription, each) for each in subscription.settling(tag))
+            if isinstance(action, Publishing):
+                for queue in self._registry.targets(action.envelope):
+                    loads.setdefault(queue, _Load()).publish(len(action.body))
+        for subscription, tags in returned.items():
+            load = loads.get(subscription.consumer.queue)
+            if load is not None:  # it may be in the way of what is published after it
+                load.add(subscription.sizes(tags))
+        for queue, load in loads.items():
+            if load.largest > queue.options.max_length_bytes or not queue.has_room(load.messages, load.octets):
+                raise QmqError("queue-full", f"{queue.name} has no room for all of it; nothing was committed")
 
     def __repr__(self) -> str:
         return f"<{len(self)} transactions, {self._actions} actions, {self._octets} octets>"
@@ -164,3 +174,20 @@ class Transactions:
 
 def _octets(action: Publishing | Settling) -> int:
     return OVERHEAD + (len(action.body) + action.envelope.octets if isinstance(action, Publishing) else 0)
+
+
+def _check_settlings(actions: Iterable[Settling]) -> dict[QueueSubscription, set[int]]:
+    """Checks that all of it can be settled, one after the other; returns what goes back."""
+    settled: set[tuple[QueueSubscription, int]] = set()
+    through: dict[QueueSubscription, int] = {}  # the last tag that is settled together with all before it
+    returned: dict[QueueSubscription, set[int]] = {}
+    for action in actions:
+        subscription, tag = action.subscription, action.tag
+        if tag <= through.get(subscription, 0) or (subscription, tag) in settled or not subscription.holds(tag):
+            raise QmqError("unknown-delivery", f"number {tag} is settled; nothing was committed")
+        settled.add((subscription, tag))
+        if subscription.cumulative:
+            through[subscription] = tag
+        if not action.ack and action.requeue:
+            returned.setdefault(subscription, set()).add(tag)
+    return returned

@@ -1,0 +1,84 @@
+/**
+ * @fileoverview Requests on their way and the replies to them: many at once,
+ * told apart by their correlation ids. A request that nobody answered in time
+ * is forgotten, and what comes for it later is dropped.
+ */
+
+goog.module('qmq.Requests');
+
+const Message = goog.requireType('qmq.Message');
+const Outbox = goog.requireType('qmq.Outbox');
+const QmqError = goog.require('qmq.Error');
+const bodies = goog.require('qmq.body');
+const frames = goog.require('qmq.stomp.frames');
+const {Answers} = goog.require('qmq.Answers');
+const {RequestOptions} = goog.requireType('qmq.options');
+
+/**
+ * Where replies come: a name of the client's own, for which the server has a
+ * private address. Nobody subscribes to it: the server knows from the request.
+ * @const {string}
+ */
+const REPLIES = '/temp-queue/qmq.replies';
+
+/** @const {number} In milliseconds. */
+const DEFAULT_TIMEOUT = 10000;
+
+/** @const {number} In milliseconds; a timer cannot wait for longer. */
+const LONGEST_TIMEOUT = 2147483647;
+
+/** @extends {Answers<!Message>} */
+class Requests extends Answers {
+  /**
+   * @param {!Outbox} outbox Where a request may still wait when it is too late.
+   * @param {function((string|!Uint8Array)): ?QmqError} send Answers why not.
+   */
+  constructor(outbox, send) {
+    super();
+    /** @private @const {!Outbox} */
+    this.outbox_ = outbox;
+    /** @private @const {function((string|!Uint8Array)): ?QmqError} */
+    this.send_ = send;
+  }
+
+  /**
+   * @param {string} id Its correlation id, and that of its receipt: the receipt
+   *     says nothing new, but makes an ERROR name this request.
+   * @param {string} destination
+   * @param {*} body
+   * @param {!RequestOptions} options
+   * @return {!Promise<!Message>}
+   * @throws {TypeError} If the body or the timeout is none.
+   * @throws {QmqError} bad-header, if a header cannot be sent.
+   */
+  ask(id, destination, body, options) {
+    const timeout = milliseconds(options.timeout);
+    // Whoever takes it from a queue after that would work for nobody.
+    const headers = Object.assign(
+        {'expiration': String(timeout)}, options.headers,
+        {'reply-to': REPLIES, 'correlation-id': id});
+    const payload = bodies.encode(body, options.contentType);
+    const data = frames.send(destination, payload, id, headers);
+    const refusal = this.send_(data);
+    if (refusal) return Promise.reject(refusal);
+    const timer = setTimeout(() => {
+      this.outbox_.withdraw(data);
+      this.fail(id, new QmqError(
+          'request-timeout', `none from ${destination} in ${timeout} ms`));
+    }, timeout);
+    return this.expect(id, (message) => message, () => clearTimeout(timer));
+  }
+}
+
+/**
+ * @param {number|undefined} timeout
+ * @return {number} As a timer and the server take it.
+ * @throws {TypeError} If it is none.
+ */
+function milliseconds(timeout) {
+  if (timeout === undefined) return DEFAULT_TIMEOUT;
+  if (!(timeout > 0)) throw new TypeError('no such timeout: ' + timeout);
+  return Math.min(Math.ceil(timeout), LONGEST_TIMEOUT);
+}
+
+exports = {REPLIES, Requests};

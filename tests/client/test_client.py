@@ -1,0 +1,229 @@
+"""The asyncio client, against a real node: publishing, asking, and how a connection ends."""
+
+import asyncio
+import contextlib
+
+import pytest
+
+import qmq
+from qmq.client import connect
+from tests.client.failing import fails
+from tests.helpers import until
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_publish_and_subscribe(start_node, url):
+    node = await start_node()
+    async with await qmq.connect(url(node)) as client:
+        assert isinstance(client, qmq.Client)
+        prices = await client.subscribe("/topic/prices.*")
+        await client.publish("/topic/prices.eur", b"\xff\0octets")
+        await client.publish("/topic/prices.usd", "tëxt", {"x": "a:b\nc"})
+        await client.publish("/topic/prices.chf", {"price": [1, None]}, receipt=False)
+        first, second, third = [await prices.next() for _ in range(3)]
+        assert (first.destination, first.body) == ("/topic/prices.eur", b"\xff\0octets")
+        assert "content-type" not in first.headers
+        assert first.text() == "\ufffd\0octets"
+        assert (second.text(), second.headers["content-type"], second.headers["x"]) == ("tëxt", "text/plain", "a:b\nc")
+        assert (third.json(), third.headers["content-type"]) == ({"price": [1, None]}, "application/json")
+        assert [message.id.rpartition(".")[2] for message in (first, second, third)] == ["1", "2", "3"]
+        with pytest.raises(ValueError, match="Expecting value"):
+            second.json()
+        assert "prices.eur" in repr(first)
+    await until(lambda: node.gateway.connections == 0)
+    assert (node.stats["connections_closed_closed"], node.stats["connections_lost"]) == (1, 0)
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_what_the_server_refuses_is_raised_where_it_was_asked(start_node, url):
+    node = await start_node()
+    for code, ask in {
+        "bad-destination": lambda client: client.publish("/nowhere", "x"),
+        "bad-pattern": lambda client: client.subscribe("/topic/a..b"),
+        "bad-header": lambda client: client.subscribe("/topic/a", {"overflow": "x"}),
+    }.items():
+        client = await connect(url(node))
+        reader = await client.subscribe("/topic/other")
+        async with fails(code):
+            await ask(client)
+        assert client.error.code.name == code
+        publish, subscribe = client.publish("/topic/a", "x"), client.subscribe("/topic/a")
+        for again in (reader.next(), publish, subscribe, reader.unsubscribe()):
+            async with fails(code):
+                await again
+        await client.close()
+        await client.close()
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_whoever_waits_when_the_server_stops_is_told(start_node, url):
+    node = await start_node()
+    client = await connect(url(node))
+    reader = await client.subscribe("/topic/a")
+    await client.publish("/topic/a", "read it still")
+    waiting = asyncio.create_task(reader.next())
+    assert (await waiting).body == b"read it still"
+    waiting = asyncio.create_task(reader.next())
+    await asyncio.sleep(0)
+    await node.stop()
+    async with fails("shutting-down"):
+        await waiting
+    await client.close()
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_a_server_that_goes_without_a_word(start_node, url):
+    node = await start_node()
+    client = await connect(url(node))
+    reader = await client.subscribe("/topic/a")
+    node.gateway.abort()
+    async with fails("connection-lost"):
+        await reader.next()
+    await client.close()
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_pings_are_answered(start_node, url):
+    node = await start_node({"limits.ping_seconds": 0.05})
+    async with await connect(url(node)) as client:
+        for _ in range(30):
+            await asyncio.sleep(0.01)
+            assert client.error is None
+        await client.publish("/topic/a", "x")
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_many_at_once_over_one_connection(start_node, url):
+    node = await start_node()
+    async with await connect(url(node)) as client:
+        reader = await client.subscribe("/topic/#")
+        await asyncio.gather(*[client.publish(f"/topic/{number}", str(number)) for number in range(300)])
+        assert [(await reader.next()).text() for _ in range(300)] == [str(number) for number in range(300)]
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_a_header_that_is_no_utf8_is_refused_and_the_connection_stays(start_node, url):
+    node = await start_node()
+    async with await connect(url(node)) as client:
+        for ask in (client.publish("/topic/\udcff", "x"), client.request("/queue/a", "x", {"k": "\udcff"})):
+            async with fails("bad-header", "is no UTF-8"):
+                await ask
+        await client.publish("/topic/a", "x")
+
+
+# Requests.
+
+
+async def serve(client, destination, answer):
+    """Answers requests until it is cancelled."""
+    async for message in await client.subscribe(destination, {"ack": "client-individual", "prefetch-count": "100"}):
+        await answer(message)
+        await message.ack()
+
+
+@pytest.fixture
+def answering(url):
+    """Runs a back end that answers: `async with answering(node, "/queue/a", answer): ...`."""
+
+    @contextlib.asynccontextmanager
+    async def run(node, destination, answer):
+        async with await connect(url(node)) as client:
+            task = asyncio.create_task(serve(client, destination, answer))
+            try:
+                yield client
+            finally:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+
+    return run
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_a_request_gets_its_reply(start_node, url, answering):
+    node = await start_node()
+    asked = []
+
+    async def add(message):
+        asked.append(message)
+        await message.reply({"sum": sum(message.json())}, {"x": "y"})
+
+    async with answering(node, "/queue/sums", add), await connect(url(node)) as client:
+        reply = await client.request("/queue/sums", [1, 2], {"k": "v"}, seconds=5)
+        assert (reply.json(), reply.headers["x"]) == ({"sum": 3}, "y")
+        assert (asked[0].headers["k"], asked[0].headers["expiration"]) == ("v", "5000")
+        assert asked[0].headers["content-type"] == "application/json"
+        async with fails("unknown-delivery", "it came settled"):
+            await reply.ack()
+        async with fails("missing-header", "no reply-to"):
+            await reply.reply("x")
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_many_requests_at_once_get_each_their_own_reply(start_node, url, answering):
+    node = await start_node()
+    held = []
+
+    async def answer(message):
+        held.append(message)
+        if len(held) == 200:
+            for each in reversed(held):
+                await each.reply(each.body, receipt=False)
+
+    async with answering(node, "/topic/echo", answer) as other:
+        await until(lambda: other._subscriptions)
+        async with await connect(url(node)) as client:
+            replies = await asyncio.gather(*[client.request("/topic/echo", str(number)) for number in range(200)])
+            assert [reply.text() for reply in replies] == [str(number) for number in range(200)]
+            assert not client._replies
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_a_request_times_out_and_its_late_reply_is_dropped(start_node, url):
+    node = await start_node()
+    async with await connect(url(node)) as client, await connect(url(node)) as worker:
+        work = await worker.subscribe("/queue/slow")
+        async with fails("request-timeout", "none from /queue/slow in 0.05 seconds"):
+            await client.request("/queue/slow", "x", seconds=0.05)
+        await (await work.next()).reply("late")
+        assert not client._replies
+        stats = await client.request("/manage/stats", b"")
+        assert stats.json()["counters"]["connections_opened"] >= 2
+        for seconds in (0, -1):
+            async with fails("request-timeout"):
+                await client.request("/queue/nobody", "x", seconds=seconds)
+        await until(lambda: not len(node.registry.queues["/queue/nobody"]))  # nobody works for nobody
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_a_request_may_wait_for_as_long_as_there_is_time(start_node, url):
+    node = await start_node()
+    async with await connect(url(node)) as client:
+        assert (await client.request("/manage/list", {}, seconds=float("inf"))).json()["more"] is False
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_the_end_of_the_connection_ends_a_request(start_node, url):
+    node = await start_node()
+    client = await connect(url(node))
+    waiting = asyncio.create_task(client.request("/queue/nobody", "x"))
+    await until(lambda: "/queue/nobody" in node.registry.queues)
+    await node.stop()
+    for ask in (waiting, client.request("/queue/nobody", "x")):
+        async with fails("shutting-down"):
+            await ask
+    await client.close()
+    client = await connect(url(await start_node()))
+    async with fails("bad-destination"):
+        await client.request("/nowhere", "x")
+    await client.close()
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_a_request_that_is_given_up_leaves_nothing(start_node, url):
+    node = await start_node()
+    async with await connect(url(node)) as client:
+        waiting = asyncio.create_task(client.request("/queue/nobody", "x"))
+        await until(lambda: client._replies)
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        assert not client._replies
