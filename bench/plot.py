@@ -24,7 +24,7 @@ GROUP = 0.84  # of the distance between two groups
 
 def draw(results: Results, path: Path) -> None:
     """Draw what was measured into a PNG."""
-    figure = Figure(figsize=(13, 9.5), layout="constrained")  # not pyplot's: a file, never a window
+    figure = Figure(figsize=(16, 9.5), layout="constrained")  # not pyplot's: a file, never a window
     grid = figure.add_gridspec(2, 5)
     _rates(results, figure.add_subplot(grid[0, :4]))
     _queues(results, figure.add_subplot(grid[0, 4]))
@@ -76,14 +76,14 @@ def _latencies(results: Results, axes: Axes) -> None:
 
 
 def _memory(results: Results, axes: Axes) -> None:
-    axes.set_title("KB per idle connection\n(logarithmic; lower is better)")
+    axes.set_title("KB per idle connection\n(log.; lower is better)")
     measured = {name: results.idle.get(name) for name in _present(results)}
     weights = {name: idle.kb_per_connection for name, idle in measured.items() if isinstance(idle, Idle)}
     _one_each(axes, weights, lambda weight: f"{weight:.1f}")
 
 
 def _queues(results: Results, axes: Axes) -> None:
-    axes.set_title("Settled per second\n(logarithmic; higher is better)")
+    axes.set_title("Settled per second\n(log.; higher is better)")
     measured = {
         name: rate
         for name in _present(results)
@@ -94,7 +94,7 @@ def _queues(results: Results, axes: Axes) -> None:
 
 
 def _backlog(results: Results, axes: Axes) -> None:
-    axes.set_title("Octets per waiting message\n(logarithmic; lower is better)")
+    axes.set_title("Octets per waiting message\n(log.; lower is better)")
     measured = {name: results.backlog.get(name) for name in _present(results)}
     weights = {name: each.octets_per_message for name, each in measured.items() if isinstance(each, Backlog)}
     _one_each(axes, weights, lambda weight: f"{weight:,.0f}")

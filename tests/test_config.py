@@ -86,6 +86,11 @@ FILES = {
     "list of numbers": ("listen = [1]", "listen must be a list of strings, not [1]"),
     "number for text": ("name = 1", "name must be a string, not 1"),
     "no TOML": ("name = ", "is not valid TOML"),
+    "table for a list of tables": ('[queues]\nmatch = "a"', "queues must be a list of tables, not {'match': 'a'}"),
+    "list of texts for tables": ('bindings = ["a"]', "bindings must be a list of tables, not ['a']"),
+    "text for tables": ('exchanges = "[]"', "exchanges must be a list of tables, not '[]'"),
+    "a number without end": ("demo = 1" + "0" * 5000, "is not valid TOML"),
+    "too deep": ("demo = " + "[" * 5000, "is not valid TOML"),
     "key twice": ('name = "a"\nname = "b"', "is not valid TOML"),
 }
 
@@ -117,6 +122,8 @@ def test_files_that_cannot_be_read(tmp_path):
         ({"QMQ_": "x"}, "environment: there is no option 'QMQ_'"),
         ({"QMQ_LIMITS_BODY": "many"}, "environment: QMQ_LIMITS_BODY: limits.body must be a whole number, not 'many'"),
         ({"QMQ_DRAIN": ""}, "environment: QMQ_DRAIN: drain must be a number, not ''"),
+        ({"QMQ_QUEUES": "{}"}, "environment: QMQ_QUEUES: queues must be a list of tables, not {}"),
+        ({"QMQ_QUEUES": "[1]"}, "environment: QMQ_QUEUES: queues must be a list of tables, not [1]"),
         ({"QMQ_DEMO": "perhaps"}, "environment: QMQ_DEMO: demo must be true or false, not 'perhaps'"),
     ],
 )
@@ -185,6 +192,42 @@ def test_wrong_values(name):
         make(values)
     assert told in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["queues", "exchanges", "bindings"])
+def test_tables_come_from_toml_or_as_json(toml, name):
+    text = f'[[{name}]]\na = "x"\n[[{name}]]\nb = {{c = 1}}\n'
+    tables, as_json = ({"a": "x"}, {"b": {"c": 1}}), '[{"a": "x"}, {"b": {"c": 1}}]'
+    assert getattr(load({}, toml(text), {}), name) == tables
+    assert getattr(load({}, toml(f"{name} = [{{a = 'x'}}, {{b = {{c = 1}}}}]"), {}), name) == tables
+    assert getattr(load({}, toml(text), {f"QMQ_{name.upper()}": "[]"}), name) == ()
+    assert getattr(load({}, None, {f"QMQ_{name.upper()}": as_json}), name) == tables
+    assert OPTIONS[name].parse(as_json) == tables
+    assert getattr(load({}, None, {}), name) == ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[",
+        "[{}",
+        "match",
+        '[{"a": 1},]',
+        '["\\ud800"]',
+        '[{"a": "\\ud800"}]',
+        "[" * 100_000,
+        "1" * 5000,
+        "{'a': 1}",
+    ],
+)
+def test_json_that_is_none(text):
+    for name in ("queues", "exchanges", "bindings"):
+        with pytest.raises(ConfigError) as error:
+            OPTIONS[name].parse(text)
+        assert str(error.value).startswith(f"{name} must be a JSON array of objects: ")
+        assert "\n" not in str(error.value)
+        assert len(str(error.value)) < 300
 
 
 def test_values_of_the_wrong_type_are_refused_when_embedded_too():

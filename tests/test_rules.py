@@ -4,7 +4,9 @@ import re
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from qmq.cli import cli
 from qmq.config import load, make
 from qmq.core.exchange import Kind
 from qmq.core.options import FIELDS, Full
@@ -111,13 +113,13 @@ def test_dead_letters_may_go_anywhere(name):
     }
 
 
-Q = {"match": "/queue/a"}
+Q, LONG = {"match": "/queue/a"}, "/queue/" + "x" * 249
 QUEUES = {
     "no match": ({}, "match is missing"),
     "match of a number": ({"match": 1}, "match must be a string, not 1"),
     **{
         f"match of {match!r}": ({"match": match}, f"match must be a pattern such as /queue/jobs.#, not {match!r}")
-        for match in ("", "jobs", "/topic/a", "/queue/", "/queue/a..b", "/queue/a*", "/queue/a b", "/queue/" + "x" * 250)
+        for match in ("", "jobs", "/topic/a", "/queue/", "/queue/a..b", "/queue/a*", "/queue/a b", LONG)
     },
     "unknown key": ({**Q, "colour": 1}, "there is no key 'colour'"),
     "key as in headers": ({**Q, "max-length": 1}, "there is no key 'max-length'"),
@@ -207,3 +209,21 @@ def test_trying_out_leaves_the_tables_as_they_are():
     config = make({"queues": tables})
     assert rules_of(config).queues == rules_of(config).queues
     assert config.queues == tables == ({"match": "/queue/a", "max_length": 1},)
+
+
+@pytest.mark.parametrize("place", ["file", "flag", "environment"])
+def test_check_config_says_it(tmp_path, place):
+    file = tmp_path / "qmq.toml"
+    file.write_text('[[bindings]]\nsource = "none"\ndestination = "/queue/a"\n')
+    tables = '[{"source": "none", "destination": "/queue/a"}]'
+    arguments = {"file": ["--config", str(file)], "flag": ["--bindings", tables], "environment": []}[place]
+    environ = {"QMQ_BINDINGS": tables} if place == "environment" else {}
+    done = CliRunner().invoke(cli, ["check-config", *arguments], env=environ)
+    assert isinstance(done.exception, ConfigError)
+    assert str(done.exception) == "[[bindings]] number 1: there is no exchange 'none'"
+    assert done.output == ""
+
+
+def test_check_config_prints_the_tables():
+    done = CliRunner().invoke(cli, ["check-config", "--queues", '[{"match": "/queue/#", "durable": true}]'])
+    assert 'queues = [{"match": "/queue/#", "durable": true}]\n' in done.output

@@ -5,6 +5,7 @@ before the handshake is in test_handlers.py, test_websocket.py and test_server.p
 """
 
 import asyncio
+import json
 import random
 
 import pytest
@@ -21,6 +22,8 @@ LIMITS = {
     "limits.headers": 10,
     "limits.header_bytes": 500,
     "limits.subscriptions": 3,
+    "limits.transactions": 1,
+    "limits.transaction_messages": 2,
 }
 
 
@@ -37,7 +40,7 @@ def subscribe(number, destination="/topic/a", more=""):
 STOMP = {
     "unknown command": (frame("NONSENSE\n\n"), "unknown-command", "NONSENSE"),
     "server's command": (frame("MESSAGE\n\n"), "unknown-command", "MESSAGE"),
-    "command of queues": (frame("ACK\nid:1\n\n"), "unknown-delivery", "1"),
+    "ACK of nothing": (frame("ACK\nid:1\n\n"), "unknown-delivery", "1"),
     "second CONNECT": (frame("CONNECT\naccept-version:1.2\n\n"), "not-now", "CONNECT while open"),
     "SEND without destination": (frame("SEND\n\n"), "missing-header", "SEND needs destination"),
     "SEND with an empty destination": (frame("SEND\ndestination:\n\n"), "missing-header", "SEND needs destination"),
@@ -50,18 +53,16 @@ STOMP = {
     "body of SUBSCRIBE": (frame("SUBSCRIBE\nid:1\ndestination:/topic/a\n\nbody"), "unexpected-body", "SUBSCRIBE"),
     "body of DISCONNECT": (frame("DISCONNECT\n\nbody"), "unexpected-body", "DISCONNECT"),
     "unknown kind": (frame("SEND\ndestination:/nowhere/a\n\n"), "bad-destination", "/nowhere/a"),
-    "queue": (frame("SUBSCRIBE\nid:1\ndestination:/queue/a\n\n"), "bad-destination", "/queue/a"),
     "no kind": (frame("SEND\ndestination:topic\n\n"), "bad-destination", "'topic'"),
     "wildcard in SEND": (frame("SEND\ndestination:/topic/a.*\n\n"), "bad-pattern", "wildcards are for subscriptions"),
     "part of a word": (frame("SUBSCRIBE\nid:1\ndestination:/topic/a*\n\n"), "bad-pattern", "whole words"),
     "empty word": (frame("SUBSCRIBE\nid:1\ndestination:/topic/a..b\n\n"), "bad-pattern", "words joined by dots"),
     "no name": (frame("SUBSCRIBE\nid:1\ndestination:/topic/\n\n"), "bad-pattern", "words joined by dots"),
-    "blank in a name": (frame("SEND\ndestination:/topic/a b\n\n"), "bad-pattern", "without blanks"),
+    "blank in a name": (frame("SEND\ndestination:/topic/a b\n\n"), "bad-pattern", "has blanks"),
     "too many words": (frame(f"SEND\ndestination:/topic/{'a.' * 32}a\n\n"), "bad-pattern", "1 to 32 words"),
     "name too long": (frame(f"SEND\ndestination:/topic/{'a' * 250}\n\n"), "bad-pattern", "longer than 255"),
-    "transaction": (frame("SEND\ndestination:/topic/a\ntransaction:t\n\n"), "bad-header", "transaction"),
     "message-id": (frame("SEND\ndestination:/topic/a\nmessage-id:t\n\n"), "bad-header", "message-id"),
-    "ack:client": (subscribe(1, more="ack:client\n"), "bad-header", "ack"),
+    "ack:perhaps": (subscribe(1, more="ack:perhaps\n"), "bad-header", "ack"),
     "unknown overflow": (subscribe(1, more="overflow:x\n"), "bad-header", "overflow"),
     "max-messages of 0": (subscribe(1, more="max-messages:0\n"), "bad-header", "max-messages"),
     "max-bytes of -1": (subscribe(1, more="max-bytes:-1\n"), "bad-header", "max-bytes"),
@@ -90,6 +91,81 @@ STOMP = {
     "octets in a header": (ws(b"SEND\ndestination:/topic/a\nx:\xff\n\n\0", BINARY), "bad-utf8", "headers"),
 }  # fmt: skip
 
+
+def send(destination, more="", body=""):
+    return frame(f"SEND\ndestination:{destination}\n{more}\n{body}")
+
+
+def ack(more, command="ACK"):
+    """Settles something while there is one message that waits for its ACK: its id is 1.1."""
+    return (
+        subscribe(1, "/queue/acks", "ack:client-individual\nauto-delete:true\n")
+        + send("/queue/acks")
+        + frame(f"{command}\n{more}\n\n")
+    )
+
+
+def transaction(*frames, command="COMMIT"):
+    return frame("BEGIN\ntransaction:t\n\n") + b"".join(frames) + frame(f"{command}\ntransaction:t\n\n")
+
+
+IN_T = "transaction:t\n"
+QUEUES = {
+    "pattern of queues": (subscribe(1, "/queue/*"), "bad-pattern", "only topics have patterns"),
+    "pattern of queues, in SEND": (send("/queue/a.#"), "bad-pattern", "/queue/a.#"),
+    "queue without a name": (send("/queue/"), "bad-pattern", "words joined by dots"),
+    "name of a queue too long": (send("/queue/" + "a" * 250), "bad-pattern", "longer than 255"),
+    "exchange without a name": (send("/exchange//k"), "bad-pattern", "name of an exchange"),
+    "unknown exchange": (send("/exchange/none/k"), "not-found", "none"),
+    "unknown exchange to subscribe to": (subscribe(1, "/exchange/none/k"), "not-found", "none"),
+    "bad name for a queue": (subscribe(1, "/exchange/amq.fanout", "x-queue-name:a b\n"), "bad-pattern", "blanks"),
+    "unknown x-match": (subscribe(1, "/exchange/amq.headers", "x-match:some\n"), "bad-header", "x-match"),
+    "the same id for a queue": (subscribe(1) + subscribe(1, "/queue/a"), "duplicate-id", "1"),
+    "prefetch of x": (subscribe(1, "/queue/a", "prefetch-count:x\n"), "bad-header", "prefetch-count"),
+    "prefetch of -1": (subscribe(1, "/topic/a", "prefetch-count:-1\n"), "bad-header", "prefetch-count"),
+    "max-length of 0": (subscribe(1, "/queue/new", "max-length:0\n"), "bad-header", "max-length"),
+    "max-length in arabic digits": (send("/queue/new", "x-max-length:٣\n"), "bad-header", "max-length"),
+    "overflow of topics": (subscribe(1, "/queue/new", "overflow:conflate\n"), "bad-header", "drop-head"),
+    "priority of ²": (send("/queue/a", "priority:²\n"), "bad-header", "priority"),
+    "expiration of -1": (send("/queue/a", "expiration:-1\n"), "bad-header", "expiration"),
+    "other properties": (
+        send("/queue/props", "x-max-length:5\n") + subscribe(1, "/queue/props", "max-length:6\n"),
+        "conflict", "max-length of /queue/props is 5, 6 was asked for",
+    ),
+    "full queue": (send("/queue/full", "x-max-length:1\n") + send("/queue/full"), "queue-full", "max-length is 1"),
+    "name for replies too long": (subscribe(1, "/temp-queue/" + "a.b" * 90), "bad-pattern", "longer than 255"),
+    "ACK of a number never given": (ack("id:1.2"), "unknown-delivery", "number 2"),
+    "ACK of a huge number": (ack("id:1.99999999999999999999"), "unknown-delivery", "1.9999"),
+    "ACK of ²": (ack("id:1.²"), "unknown-delivery", "1.²"),
+    "ACK of an arabic digit": (ack("id:1.١"), "unknown-delivery", "1.١"),
+    "ACK of another subscription": (ack("id:2.1"), "unknown-delivery", "2.1"),
+    "ACK twice": (ack("id:1.1") + frame("ACK\nid:1.1\n\n"), "unknown-delivery", "settled"),
+    "ACK in auto": (subscribe(1, "/queue/b") + send("/queue/b") + frame("ACK\nid:1.1\n\n"), "unknown-delivery", ""),
+    "ACK without id": (frame("ACK\n\n"), "missing-header", "ACK needs id"),
+    "NACK with a strange requeue": (ack("id:1.1\nrequeue:no", "NACK"), "bad-header", "requeue"),
+    "BEGIN without a name": (frame("BEGIN\n\n"), "missing-header", "transaction"),
+    "BEGIN twice": (transaction(frame("BEGIN\ntransaction:t\n\n")), "duplicate-transaction", "t"),
+    "too many transactions": (transaction(frame("BEGIN\ntransaction:u\n\n")), "transaction-too-large", "1 may"),
+    "too many frames": (transaction(*[send("/queue/c", IN_T)] * 3), "transaction-too-large", "2 frames"),
+    "COMMIT of nothing": (frame("COMMIT\ntransaction:t\n\n"), "unknown-transaction", "t"),
+    "ABORT twice": (transaction(command="ABORT") + frame("ABORT\ntransaction:t\n\n"), "unknown-transaction", "t"),
+    "SEND in no transaction": (send("/topic/a", IN_T), "unknown-transaction", "t"),
+    "ACK in no transaction": (ack("id:1.1\ntransaction:t"), "unknown-transaction", "t"),
+    "COMMIT to nowhere": (
+        transaction(send("/queue/c", IN_T), send("/exchange/none", IN_T)), "not-found", "none"
+    ),
+    "COMMIT of what has ended": (
+        subscribe(1, "/queue/d", "ack:client\n") + send("/queue/d")
+        + transaction(frame("ACK\nid:1.1\ntransaction:t\n\n"), frame("UNSUBSCRIBE\nid:1\n\n")),
+        "unknown-delivery", "nothing was committed",
+    ),
+    "request without reply-to": (send("/manage/list"), "missing-header", "reply-to"),
+    "request with a bad reply-to": (send("/manage/list", "reply-to:/nowhere\n"), "bad-destination", "/nowhere"),
+    "request in a transaction": (
+        transaction(send("/manage/list", f"{IN_T}reply-to:/temp-queue/a\n")), "bad-header", "transaction"
+    ),
+}  # fmt: skip
+
 WEBSOCKET = {
     "unmasked": (b"\x81\x02hi", "bad-websocket", "mask"),
     "reserved bit": (b"\xc1\x80\0\0\0\0", "bad-websocket", "reserved"),
@@ -108,7 +184,7 @@ WEBSOCKET = {
     ),
 }  # fmt: skip
 
-CASES = STOMP | WEBSOCKET
+CASES = STOMP | QUEUES | WEBSOCKET
 
 
 @pytest.mark.gen_test(timeout=40)
@@ -135,6 +211,44 @@ async def test_bad_input_is_answered_counted_and_of_no_effect_on_others(start_no
     assert {name[19:]: count for name, count in counts.items() if name.startswith("connections_closed_")} == expected
     await until(lambda: node.gateway.connections == 1)
     assert "connections_lost" not in counts
+
+
+REQUESTS = {
+    "unknown operation": ("explode", "", "bad-operation", "is none of inspect"),
+    "no JSON": ("list", "{", "bad-operation", "no JSON"),
+    "deep JSON": ("list", "[" * 990, "bad-operation", "no JSON"),
+    "deep arguments": (
+        "bind",
+        f'{{"source": "amq.headers", "destination": "/queue/a", "arguments": {{"a": {"[" * 400}{"]" * 400}}}}}',
+        "bad-operation",
+        "arguments must be",
+    ),
+    "a list": ("list", "[]", "bad-operation", "no JSON object"),
+    "nothing": ("inspect", "", "bad-operation", "destination is missing"),
+    "a number for a name": ("inspect", '{"destination": 1}', "bad-operation", "destination must be text"),
+    "no such queue": ("purge", '{"destination": "/queue/none"}', "not-found", "/queue/none"),
+    "no such property": ("declare", '{"destination": "/queue/a", "colour": 1}', "bad-operation", "colour"),
+    "a property of the wrong type": ("declare", '{"destination": "/queue/a", "max-length": []}', "bad-header", "[]"),
+    "a topic to bind to": (
+        "bind",
+        '{"source": "amq.fanout", "destination": "/topic/a"}',
+        "bad-destination",
+        "/topic/a",
+    ),
+}
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_bad_requests_to_the_server_are_answered_and_end_nothing(start_node, join, witness):
+    node = await start_node(LIMITS)
+    seen, peer = await witness(node), await join(node)
+    for name, (operation, body, code, part) in REQUESTS.items():
+        await peer.tell("SEND", {"destination": f"/manage/{operation}", "reply-to": "/temp-queue/a"}, body.encode())
+        answer = await peer.frame()
+        assert (name, answer.command, answer.headers["code"]) == (name, "MESSAGE", code)
+        assert part in json.loads(answer.body)["detail"], answer.body
+    await seen.well()
+    assert not [name for name in node.stats.snapshot() if name.startswith("errors_")]
 
 
 BEFORE = {

@@ -137,7 +137,9 @@ async def test_messages_settled_together_and_what_is_left_behind(start_node, pla
         second.subscribe("/queue/jobs", id="2", ack="client")
         left = second.messages(2)
         assert [frame.body for frame in left] == ["4", "5"]
-        assert [(frame.headers["redelivered"], frame.headers["delivery-count"]) for frame in left] == [("true", "2")] * 2
+        assert [(frame.headers["redelivered"], frame.headers["delivery-count"]) for frame in left] == [
+            ("true", "2")
+        ] * 2
         second.settle(left[1])
         second.close()
 

@@ -1,40 +1,39 @@
-"""What a STOMP client does with queues, exchanges and temporary queues, and what it is refused."""
-
-import re
+"""What a STOMP client does with queues, and what it is refused. Exchanges and replies have files of their own."""
 
 import pytest
 from worlds import World
 
 from qmq.core.exchange import Kind
 from qmq.core.registry import Rules
+from tests.session.talk import refusal, send, subscribe
 
 VERSIONS = ["1.0", "1.1", "1.2"]
 
 
-def send(client, destination, body="x", **headers):
-    fields = {name.replace("_", "-"): value for name, value in headers.items()}
-    client.frame("SEND", {"destination": destination, **fields}, body.encode())
-
-
-def subscribe(client, destination, name="0", **headers):
-    """Subscribes with a receipt; returns its headers, and what came besides."""
-    fields = {header.replace("_", "-"): value for header, value in headers.items()}
-    client.frame("SUBSCRIBE", {"id": name, "destination": destination, "receipt": "s", **fields})
-    *_, (command, told, _) = client.got()
-    assert (command, told.pop("receipt-id")) == ("RECEIPT", "s"), told
-    return told
-
-
-def heard(client):
-    """Destination and body of the messages since the last time."""
-    return [(headers["destination"], body.decode()) for command, headers, body in client.got() if command == "MESSAGE"]
-
-
-def refusal(client, code):
-    """What the ERROR says, once it is certain that it has the code."""
-    *_, (_, headers, body) = client.got()
-    assert headers["code"] == code, body
-    return body.decode()
+@pytest.mark.parametrize("version", VERSIONS)
+def test_every_frame_may_ask_for_a_receipt(version):
+    world = World()
+    client = world.client(version=version)
+    settling = {"message-id": "node.e.1", "subscription": "0", "id": "1.1"}
+    steps = [
+        ("SUBSCRIBE", {"id": "0", "destination": "/queue/a", "ack": "client"}),
+        ("SEND", {"destination": "/queue/a"}),
+        ("BEGIN", {"transaction": "t"}),
+        ("SEND", {"destination": "/queue/b", "transaction": "t"}),
+        ("ACK", {**settling, "transaction": "t"}),
+        ("COMMIT", {"transaction": "t"}),
+        ("BEGIN", {"transaction": "t"}),
+        ("ABORT", {"transaction": "t"}),
+        *([("SEND", {"destination": "/queue/a"})] if version != "1.0" else []),
+        *([("NACK", {**settling, "message-id": "node.e.3", "id": "1.2"})] if version != "1.0" else []),
+        ("UNSUBSCRIBE", {"id": "0"}),
+        ("DISCONNECT", {}),
+    ]
+    for number, (command, headers) in enumerate(steps):
+        client.frame(command, {**headers, "receipt": f"r-{number}"})
+    found = [headers["receipt-id"] for command, headers, _ in client.got() if command == "RECEIPT"]
+    assert found == [f"r-{number}" for number in range(len(steps))]
+    assert len(world.bodies("/queue/b")) == 1
 
 
 # Publishing to queues
@@ -233,249 +232,6 @@ def test_prefetch_has_a_default():
     assert subscribe(client, "/queue/a", ack="client") == {}
     client.world.publish("/queue/a", *["x"] * 60)
     assert len(client.messages()) == 5
-
-
-# Exchanges
-
-
-def test_a_direct_exchange():
-    world = World()
-    one, two, sender = world.client(), world.client(), world.client()
-    subscribe(one, "/exchange/amq.direct/a")
-    subscribe(two, "/exchange/amq.direct/b")
-    subscribe(two, "/exchange/amq.direct/*", "1")  # no pattern here
-    for key in ("a", "b", "c"):
-        send(sender, f"/exchange/amq.direct/{key}", key)
-    assert heard(one) == [("/exchange/amq.direct/a", "a")]
-    assert heard(two) == [("/exchange/amq.direct/b", "b")]
-    assert world.stats["messages_unroutable"] == 1
-
-
-def test_a_fanout_exchange():
-    world = World()
-    one, two, sender = world.client(), world.client(), world.client()
-    subscribe(one, "/exchange/amq.fanout")
-    subscribe(two, "/exchange/amq.fanout/whatever", ack="client")
-    send(sender, "/exchange/amq.fanout", "a")
-    send(sender, "/exchange/amq.fanout/key", "b")
-    assert one.messages() == two.messages() == ["a", "b"]
-
-
-def test_a_topic_exchange():
-    world = World()
-    world.registry.declare_exchange("prices", Kind.TOPIC)
-    client, sender = world.client(), world.client()
-    subscribe(client, "/exchange/prices/*.eur", "1")
-    subscribe(client, "/exchange/prices/oil.#", "2")
-    for key in ("gold.eur", "oil.eur", "oil", "oil.a.b", "gold.usd"):
-        send(sender, f"/exchange/prices/{key}", key)
-    found = [(headers["subscription"], body.decode()) for _, headers, body in client.got()]
-    assert sorted(found) == [("1", "gold.eur"), ("1", "oil.eur"), ("2", "oil"), ("2", "oil.a.b"), ("2", "oil.eur")]
-
-
-def test_a_headers_exchange_takes_what_has_no_other_meaning():
-    world = World()
-    client, sender = world.client(), world.client()
-    # What libraries add of themselves is no wish.
-    subscribe(client, "/exchange/amq.headers", "1", colour="red", size="1", prefetch_count="5", content_length="0")
-    subscribe(client, "/exchange/amq.match", "2", colour="red", size="1", x_match="any", ack="client")
-    send(sender, "/exchange/amq.headers", "both", colour="red", size="1")
-    send(sender, "/exchange/amq.headers", "one", colour="red")
-    send(sender, "/exchange/amq.match", "any", size="1")
-    send(sender, "/exchange/amq.match", "none", size="2")
-    assert [(headers["subscription"], body) for _, headers, body in client.got()] == [("1", b"both"), ("2", b"any")]
-
-
-@pytest.mark.parametrize("written", ["/topic/a.b", "/exchange/amq.topic/a.b"])
-def test_a_topic_is_a_key_on_its_exchange(written):
-    world = World()
-    clients = [world.client() for _ in range(4)]
-    subscribe(clients[0], "/topic/a.b")
-    subscribe(clients[1], "/exchange/amq.topic/a.*")
-    subscribe(clients[2], "/topic/a.b", ack="client")
-    subscribe(clients[3], "/exchange/amq.topic/#", x_queue_name="all")
-    send(world.client(), written)
-    assert [heard(client) for client in clients] == [[("/topic/a.b", "x")]] * 4
-
-
-def test_a_named_queue_is_shared_and_stays():
-    world = World()
-    one, two, sender = world.client(), world.client(), world.client()
-    for client in (one, two):
-        subscribe(client, "/topic/jobs.*", ack="client", x_queue_name="work", x_max_length="9")
-    for body in "ab":
-        send(sender, "/topic/jobs.x", body)
-    assert (one.messages(), two.messages()) == (["a"], ["b"])
-    one.session.close()
-    two.session.close()
-    send(sender, "/topic/jobs.x", "c")
-    assert world.bodies("/queue/work") == ["a", "b", "c"]
-
-
-def test_a_subscription_to_an_exchange_is_gone_with_its_end():
-    world = World()
-    client = world.client()
-    subscribe(client, "/exchange/amq.fanout", "0", auto_delete="false")
-    subscribe(client, "/topic/a.*", "1", ack="client")
-    assert len(world.registry.queues) == 2
-    client.frame("UNSUBSCRIBE", {"id": "0"})
-    client.frame("UNSUBSCRIBE", {"id": "1"})
-    assert (world.registry.queues, sum(map(len, world.registry.exchanges.values()))) == ({}, 0)
-    send(world.client(), "/topic/a.b")
-    assert client.got() == []
-
-
-def test_a_topic_with_acknowledgements():
-    world = World()
-    client = world.client()
-    told = subscribe(client, "/topic/#", ack="client-individual", prefetch_count="1", max_messages="2", max_bytes="1")
-    # The bound in octets leaves room for any body: what is refused would be the publisher's loss.
-    assert told == {"prefetch-count": "1", "max-messages": "2", "max-bytes": str(1 << 20)}
-    sender = world.client()
-    for body in "abcde":
-        send(sender, "/topic/a", body)
-    send(sender, "/topic/a", "long" * 1000, receipt="r")
-    assert sender.got()[0][0] == "RECEIPT"
-    for number in (1, 2, 3):
-        [(_, headers, body)] = client.got()
-        assert headers["ack"] == f"1.{number}"
-        client.frame("ACK", {"id": headers["ack"]})
-    assert (body, client.got(), world.memory.used) == (b"long" * 1000, [], 0)
-
-
-@pytest.mark.parametrize(
-    "destination, headers",
-    [
-        ("/topic/a", {"overflow": "reject-publish"}),
-        ("/exchange/amq.fanout", {"x-overflow": "reject-publish"}),
-        ("/topic/a", {"exclusive": "false"}),
-        ("/temp-queue/a", {"exclusive": "false"}),
-        ("/temp-queue/a", {"overflow": "reject-publish"}),
-    ],
-)
-def test_a_queue_of_ones_own_can_neither_refuse_nor_outlive_its_owner(destination, headers):
-    world = World()
-    client = world.client()
-    client.frame("SUBSCRIBE", {"id": "0", "destination": destination, "ack": "client", **headers})
-    client.refused("conflict")
-    assert world.registry.queues == {}
-
-
-# Temporary queues
-
-
-@pytest.mark.parametrize("version", VERSIONS)
-def test_a_reply_comes_without_a_subscription(version):
-    world = World()
-    asker, answerer = world.client(version=version), world.client(version=version)
-    subscribe(answerer, "/queue/questions")
-    send(asker, "/queue/questions", "?", reply_to="/temp-queue/a", correlation_id="7")
-    [(_, question, _)] = answerer.got()
-    assert re.fullmatch(r"/temp-queue/[0-9a-f]{24}\.a", question["reply-to"])
-    send(answerer, question["reply-to"], "!", correlation_id=question["correlation-id"])
-    [(_, answer, body)] = asker.got()
-    assert (answer["subscription"], answer["correlation-id"], body) == ("/temp-queue/a", "7", b"!")
-    assert "ack" not in answer
-    asker.session.close()
-    assert list(world.registry.queues) == ["/queue/questions"]
-
-
-def address_of(client, name="/temp-queue/a"):
-    """The address that the server makes of a client's own name."""
-    other = client.world.client()
-    subscribe(other, "/topic/address")
-    send(client, "/topic/address", reply_to=name)
-    [(_, headers, _)] = other.got()
-    other.session.close()
-    return headers["reply-to"]
-
-
-def test_the_address_stays_and_is_no_other_clients():
-    world = World()
-    one, two = world.client(), world.client()
-    assert address_of(one) == address_of(one)
-    assert len({address_of(one), address_of(two), address_of(one, "/temp-queue/b")}) == 3
-
-
-def test_nobody_else_can_consume():
-    world = World()
-    owner, other = world.client(), world.client()
-    address = address_of(owner)
-    other.frame("SUBSCRIBE", {"id": "0", "destination": address})
-    other.refused("in-use")
-    thief = world.client()
-    subscribe(thief, "/temp-queue/a")  # its own of that name
-    send(world.client(), address)
-    assert (owner.messages(), thief.messages()) == (["x"], [])
-
-
-def test_a_reply_to_somebody_who_is_gone_harms_nobody():
-    world = World()
-    asker, answerer = world.client(), world.client()
-    address = address_of(asker)
-    send(answerer, address, "1")
-    asker.session.close()
-    for number in ("2", "3"):
-        send(answerer, address, number, receipt=number)
-    assert [headers["receipt-id"] for _, headers, _ in answerer.got()] == ["2", "3"]
-    assert (world.stats["messages_unroutable"], world.memory.used, world.registry.queues) == (2, 0, {})
-
-
-def test_a_slow_asker_does_not_harm_who_answers():
-    world = World()
-    asker, answerer = world.client(), world.client()
-    subscribe(asker, "/temp-queue/a", ack="client", prefetch_count="1", max_length="2", max_length_bytes="1")
-    address = address_of(asker)
-    for body in ("a", "b" * 5000, "c", "d"):
-        send(answerer, address, body, receipt="r")
-    assert [command for command, _, _ in answerer.got()] == ["RECEIPT"] * 4
-    assert world.bodies(address) == ["c", "d"]
-
-
-def test_subscribing_takes_the_place_of_the_subscription_that_the_reply_to_made():
-    world = World()
-    client = world.client()
-    address = address_of(client)
-    subscribe(client, "/temp-queue/a", "/temp-queue/a", ack="client")  # its name may well be its id
-    send(world.client(), address)
-    [(_, headers, _)] = client.got()
-    assert (headers["subscription"], headers["ack"]) == ("/temp-queue/a", "2.1")
-    assert address_of(client) == address
-    assert len(world.registry.queues[address].consumers) == 1
-
-
-def test_a_clients_own_names_come_and_go():
-    world = World()
-    client = world.client()
-    send(client, "/temp-queue/a", "nobody")
-    subscribe(client, "/temp-queue/a", expires="1000")
-    send(client, "/temp-queue/a", "1")
-    assert client.messages() == ["1"]
-    client.frame("UNSUBSCRIBE", {"id": "0"})
-    world.pass_time(2)
-    assert world.registry.queues == {}
-    send(client, "/temp-queue/a", "nobody")
-    subscribe(client, "/temp-queue/a")
-    send(client, "/temp-queue/a", "2")
-    assert client.messages() == ["2"]
-    assert world.stats["messages_unroutable"] == 2
-
-
-@pytest.mark.parametrize("name", ["/temp-queue/" + "x" * 240, "/temp-queue/" + ".".join("x" * 32)])
-@pytest.mark.parametrize("command", ["SEND", "SUBSCRIBE"])
-def test_an_address_that_nobody_could_say_is_not_made(command, name):
-    client = World().client()
-    more = {"id": "0"} if command == "SUBSCRIBE" else {"reply-to": name}
-    client.frame(command, {"destination": name if command == "SUBSCRIBE" else "/queue/a", **more})
-    client.refused("bad-pattern")
-
-
-def test_temporary_queues_are_limited():
-    client = World(max_subscriptions=3).client()
-    for name in "abcd":
-        send(client, "/topic/a", reply_to=f"/temp-queue/{name}")
-    client.refused("too-many-subscriptions")
-    assert client.world.registry.queues == {}
 
 
 # What is refused

@@ -7,6 +7,7 @@ how its tags are written, is the client's affair.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Protocol
 
 from qmq.errors import QmqError
@@ -136,3 +137,28 @@ class Consumer:
 
     def __repr__(self) -> str:
         return f"<consumer of {self.queue.name}, {len(self.unsettled)} of {self.prefetch} unsettled>"
+
+
+def cancel_all(consumers: Iterable[Consumer]) -> None:
+    """Ends the consumers of one client: others get what comes back in its order, and none of these gets any of it."""
+    consumers = list(consumers)
+    for consumer in consumers:
+        consumer.stop()
+    for consumer in consumers:
+        consumer.queue.take_all_back(consumer)
+    for consumer in consumers:
+        consumer.cancel()
+
+
+def find_late(consumers: Iterable[Consumer], allowed: float, now: float) -> tuple[list[Consumer], float]:
+    """Who has kept a message for longer than allowed; and since when the others have their oldest, or 0."""
+    late, oldest = [], 0.0
+    for consumer in consumers:
+        first = next(iter(consumer.unsettled.values()), None)
+        if first is None:
+            continue
+        if first.given + allowed <= now:
+            late.append(consumer)
+        elif not oldest or first.given < oldest:
+            oldest = first.given
+    return late, oldest

@@ -10,11 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from qmq.errors import QmqError
+
 # What one queued message costs besides its body, in octets: message, place in the
 # queue, the body's own header. Measured with a million of them (`make bench`).
 OVERHEAD = 350
 
 _RELIEF = 0.9  # of the ceiling: below it publishers go on, so that they do not stutter
+_BRIM = 1.25  # of the ceiling: where what those publish who must not wait is refused
 
 
 class Memory:
@@ -25,13 +28,15 @@ class Memory:
 
     Attributes:
         used: Octets now.
+        brim: Octets above which nothing more may be published at all.
 
     """
 
-    __slots__ = ("_waiting", "ceiling", "used")
+    __slots__ = ("_waiting", "brim", "ceiling", "used")
 
     def __init__(self, ceiling: int) -> None:
         self.ceiling = ceiling
+        self.brim = int(ceiling * _BRIM)
         self.used = 0
         self._waiting: list[Callable[[], None]] = []
 
@@ -39,6 +44,16 @@ class Memory:
     def full(self) -> bool:
         """Whether publishers are to wait."""
         return self.used >= self.ceiling or bool(self._waiting)
+
+    def check(self) -> None:
+        """Checks that a message may be published.
+
+        Raises:
+            QmqError: `memory-full` above the brim. Who can wait, waits long before.
+
+        """
+        if self.used >= self.brim:
+            raise QmqError("memory-full", f"{self.used} octets wait, {self.ceiling} may")
 
     def free(self, octets: int) -> None:
         """Gives back what is no longer used; lets publishers go on when it is enough."""
@@ -51,6 +66,10 @@ class Memory:
     def wait(self, callback: Callable[[], None]) -> None:
         """Calls back once there is room. Callbacks must not raise nor publish at once."""
         self._waiting.append(callback)
+
+    def forget(self, callback: Callable[[], None]) -> None:
+        """Does not call back any more."""
+        self._waiting.remove(callback)
 
     def __repr__(self) -> str:
         return f"<memory {self.used} of {self.ceiling}, {len(self._waiting)} wait>"

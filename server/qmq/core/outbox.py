@@ -69,7 +69,7 @@ class Outbox:
     """
 
     __slots__ = (
-        "_backlog", "_backlog_bytes", "_memory", "_next", "_reply_bytes", "_stats",
+        "_backlog", "_backlog_bytes", "_given_bytes", "_memory", "_next", "_reply_bytes", "_stats",
         "append", "fresh", "max_bytes", "owed", "place", "seat", "sink", "subscriptions", "waiting",
     )  # fmt: skip
 
@@ -85,7 +85,7 @@ class Outbox:
         self._stats = stats
         self._memory = memory
         self._backlog: OrderedDict[int, tuple[bytes, Subscription | None, bool]] = OrderedDict()
-        self._backlog_bytes = self._reply_bytes = 0
+        self._backlog_bytes = self._reply_bytes = self._given_bytes = 0  # the others are parts of the first
         self._next = 0
 
     @property
@@ -144,7 +144,12 @@ class Outbox:
         waiting = self._backlog_bytes
         if waiting > self.max_bytes:
             return QmqError("outbox-full", f"{waiting} octets wait, {self.max_bytes} may")
-        if waiting > _ROOM and self._memory.used >= self._memory.ceiling:
+        return self.in_the_way()
+
+    def in_the_way(self) -> QmqError | None:
+        """The reason to end the connection if publishers wait for what waits here; what queues gave is their affair."""
+        waiting = self._backlog_bytes - self._given_bytes
+        if waiting > _ROOM and self._memory.full:
             return QmqError("outbox-full", f"{waiting} octets wait, and the server is short of memory")
         return None
 
@@ -164,7 +169,7 @@ class Outbox:
         self.waiting.clear()
         self._backlog.clear()
         self._memory.free(self._backlog_bytes)
-        self._backlog_bytes = self._reply_bytes = self.owed = 0
+        self._backlog_bytes = self._reply_bytes = self._given_bytes = self.owed = 0
         for subscription in self.subscriptions.values():
             subscription.pending = None
             subscription.pending_bytes = 0
@@ -185,6 +190,8 @@ class Outbox:
         if subscription is None or message is None:
             if message is None:
                 self._reply_bytes += len(frame)
+            else:
+                self._given_bytes += len(frame)
             return None
         if subscription.pending is None:
             subscription.pending = OrderedDict()
@@ -237,7 +244,9 @@ class Outbox:
         self._memory.free(size)
         if reply:
             self._reply_bytes -= size
-        elif subscription is not None and subscription.pending is not None:
+        elif subscription is None:
+            self._given_bytes -= size
+        elif subscription.pending is not None:
             message = subscription.pending.pop(place)
             subscription.pending_bytes -= size
             if subscription.latest:

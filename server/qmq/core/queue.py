@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Hashable
 from typing import Protocol
 
-from qmq.core.consumer import Client, Consumer
+from qmq.core.consumer import Client, Consumer, find_late
 from qmq.core.memory import OVERHEAD, Memory
 from qmq.core.message import Message
 from qmq.core.options import Full, QueueOptions
@@ -196,6 +196,13 @@ class Queue:
         if entry.expires:
             self._watch_expiry()
 
+    def take_all_back(self, consumer: Consumer) -> None:
+        """Puts all that a consumer had at its old places."""
+        entries = list(consumer.unsettled.values())
+        consumer.unsettled.clear()
+        for entry in entries:
+            self.take_back(entry)
+
     def reject(self, entry: Entry) -> None:
         """Gives up what a consumer has refused for good."""
         self.unsettled -= 1
@@ -208,10 +215,7 @@ class Queue:
         consumer.open = False
         self.sit_out(consumer)
         del self.consumers[consumer]
-        entries = list(consumer.unsettled.values())
-        consumer.unsettled.clear()
-        for entry in entries:
-            self.take_back(entry)
+        self.take_all_back(consumer)
         if self.options.auto_delete and not consumer.fetches and all(other.fetches for other in self.consumers):
             self._host.drop_queue(self)
             return
@@ -389,16 +393,8 @@ class Queue:
         """Ends the consumers that have kept a message for too long."""
         self._ack_timer = None
         allowed = self.options.ack_timeout / 1000
-        oldest, late = None, []
-        for consumer in self.consumers:
-            first = next(iter(consumer.unsettled.values()), None)
-            if first is None:
-                continue
-            if first.given + allowed <= self._clock():
-                late.append(consumer)
-            elif oldest is None or first.given < oldest:
-                oldest = first.given
-        if oldest is not None:
+        late, oldest = find_late(self.consumers, allowed, self._clock())
+        if oldest:
             self._watch_acks(oldest)
         for consumer in late:
             consumer.stop()  # or one would be given what another gives back

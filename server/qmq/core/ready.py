@@ -171,14 +171,12 @@ class Ready:
 
     def _lane(self, priority: int) -> _Lane:
         priority = max(0, min(priority, self._top))
-        for place, lane in enumerate(self._lanes):
-            if lane.priority == priority:
-                return lane
-            if lane.priority < priority:
-                break
-        lane = _Lane(priority)
-        self._lanes.insert(place, lane)
-        return lane
+        place = 0
+        while self._lanes[place].priority > priority:
+            place += 1
+        if self._lanes[place].priority != priority:
+            self._lanes.insert(place, _Lane(priority))
+        return self._lanes[place]
 
     def _taken(self, entry: Entry) -> Entry:
         assert entry.message is not None

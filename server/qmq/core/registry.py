@@ -13,6 +13,7 @@ from __future__ import annotations
 import dataclasses
 import secrets
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,12 +105,14 @@ class Registry:
 
         Raises:
             QmqError: `queue-full`; `not-found` for an exchange that does not exist,
-                or a queue that may not be created; `too-many-queues`.
+                or a queue that may not be created; `too-many-queues`; `memory-full`.
 
         """
         queue = self.queues.get(envelope.destination)
         if queue is None:
             return self._publish_elsewhere(envelope, body, text)
+        if self.memory.used >= self.memory.brim and not envelope.deaths:  # dead letters are in memory already
+            self.memory.check()
         message = self.hub.number(envelope, body, text)
         queue.put(message)
         return message
@@ -135,6 +138,8 @@ class Registry:
         destination = envelope.destination
         if destination.startswith(TOPIC):
             return self.hub.publish(envelope, body, text)
+        if not envelope.deaths:
+            self.memory.check()
         if destination.startswith(EXCHANGE):
             return self._publish_to_exchange(envelope, body, text)
         message = self.hub.number(envelope, body, text)
@@ -185,7 +190,13 @@ class Registry:
             return None
 
         def pass_on(message: Message) -> None:
-            self._put_all(self._routed(topics, key, message.envelope), message)
+            # Whoever publishes to a topic need not know of the queues that others have bound to
+            # it: a full one misses the message, and counts it.
+            if self.memory.used < self.memory.brim or message.envelope.deaths:
+                with suppress(QmqError):
+                    self._put_all(self._routed(topics, key, message.envelope), message)
+            else:
+                self.stats.add("publishes_refused")
 
         return pass_on
 

@@ -284,11 +284,7 @@ class Connection:
     # Keeping alive
 
     def _keep_alive(self) -> None:
-        """Sets the period at which both directions are looked at.
-
-        Two of them fit into what we owe the client, so that a beat is never late; it is no
-        longer than what the client owes us.
-        """
+        """Sets the period at which both directions are looked at: two fit into what we owe, so that no beat is late."""
         owe, owed = self.conversation.heartbeat
         intervals = [self._timing.ping, *([owe / 2500] if owe else []), *([owed / 1000] if owed else [])]
         self._period = min(intervals)
@@ -296,13 +292,17 @@ class Connection:
 
     def _tick(self) -> None:
         owe, owed = self.conversation.heartbeat
-        if self._heard or self._waits or (self._blocked and self._is_taking()):
+        taking = self._blocked and self._is_taking()
+        if self._heard or self._waits or taking:
             self._silence = 0.0
         else:
             self._silence += self._period
         allowed = 2 * (owed / 1000 if owed else self._timing.ping)
+        error = self.outbox.in_the_way() if self._blocked and not taking else None
         if self._silence >= allowed and (owed or self.pings or self._blocked):
-            self.fail(QmqError("heartbeat-lost", f"nothing came for {self._silence:g} seconds"))
+            error = QmqError("heartbeat-lost", f"nothing came for {self._silence:g} seconds")
+        if error is not None:
+            self.fail(error)
             return
         if not self._blocked:
             if owe and not self._sent:
@@ -315,10 +315,8 @@ class Connection:
 
     def _is_taking(self) -> bool:
         """Whether a blocked client has acknowledged anything since the last look."""
-        untaken = _untaken(self._stream.socket)
-        moved = untaken != self._untaken
-        self._untaken = untaken
-        return moved
+        before, self._untaken = self._untaken, _untaken(self._stream.socket)
+        return before != self._untaken
 
     def _too_late(self) -> None:
         self.fail(QmqError("connect-timeout", f"{self._timing.connect:g} seconds are allowed"))
@@ -352,6 +350,9 @@ class Connection:
         if self._closing:
             return
         self._closing = True
+        if self._waits:  # what still comes is thrown away
+            self._memory.forget(self._go_on)
+            self._go_on()
         code = code or self.conversation.ending or CODES["closed"]
         self._stats.add(f"connections_closed_{code.name}")
         goodbye = self.farewell(code)
@@ -397,6 +398,8 @@ class Connection:
         if not self._closing:
             self._closing = True
             self._stats.add("connections_lost")
+        if self._waits:
+            self._memory.forget(self._go_on)
         self._doomed = True
         self.conversation.close(CODES["connection-lost"])
         self.outbox.clear()

@@ -86,8 +86,8 @@ class Session:
 
     @property
     def publishes(self) -> bool:
-        """Whether it has ever published: then it is to wait while memory is short."""
-        return self._actions is not None and self._actions.publishes
+        """Whether it is to wait while memory is short: it publishes, and holds nothing that others wait for."""
+        return self._actions is not None and self._actions.publishes and not self._actions.holds
 
     @property
     def open(self) -> bool:

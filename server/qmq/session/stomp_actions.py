@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from sys import intern
 from typing import TYPE_CHECKING
 
+from qmq.core.consumer import cancel_all
 from qmq.core.destination import (
     EXCHANGE,
     QUEUE,
@@ -68,11 +69,17 @@ class Actions:
         self._transactions: Transactions | None = None
         self._envelopes: dict[tuple[object, ...], Envelope] | None = None
 
+    @property
+    def holds(self) -> bool:
+        """Whether it has messages to settle, or a transaction open: memory may be full until that is done."""
+        if self._transactions:
+            return True
+        return any(each.consumer.unsettled for each in (self._by_number or {}).values())
+
     def close(self) -> None:
         """Gives everything back."""
         queued = [each for each in self._subscriptions.values() if isinstance(each, QueueSubscription)]
-        for subscription in queued:
-            subscription.consumer.stop()  # or one would be given what another gives back
+        cancel_all(subscription.consumer for subscription in queued)
         for subscription in queued:
             subscription.end()
         for other in self._subscriptions.values():

@@ -96,12 +96,13 @@ class Transactions:
         """Keeps something until the COMMIT.
 
         Raises:
-            QmqError: `unknown-transaction`; `transaction-too-large`.
+            QmqError: `unknown-transaction`; `transaction-too-large`; `memory-full`.
 
         """
         actions = self._open.get(name)
         if actions is None:
             raise QmqError("unknown-transaction", name)
+        self._registry.memory.check()
         octets = _octets(action)
         if self._actions >= self._limits.transaction_messages:
             raise QmqError("transaction-too-large", f"{self._limits.transaction_messages} frames may wait")
@@ -167,6 +168,9 @@ class Transactions:
         for queue, load in loads.items():
             if load.largest > queue.options.max_length_bytes or not queue.has_room(load.messages, load.octets):
                 raise QmqError("queue-full", f"{queue.name} has no room for all of it; nothing was committed")
+        more = sum(load.octets + load.messages * OVERHEAD for load in loads.values())
+        if more and self._registry.memory.used + more >= self._registry.memory.brim:
+            raise QmqError("memory-full", "nothing was committed")
 
     def __repr__(self) -> str:
         return f"<{len(self)} transactions, {self._actions} actions, {self._octets} octets>"
