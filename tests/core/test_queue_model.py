@@ -184,12 +184,15 @@ class Model:
         if self.options.overflow is Full.DROP_HEAD:
             self.drop_heads(0, 0)
 
-    def cancel(self, taker):
-        self.takers.remove(taker)
-        self.line = [each for each in self.line if each is not taker]
+    def take_all_back(self, taker):
         held, taker.held = taker.held, []
         for item in held:
             self.take_back(item)
+
+    def cancel(self, taker):
+        self.takers.remove(taker)
+        self.line = [each for each in self.line if each is not taker]
+        self.take_all_back(taker)
         for other in self.takers:
             self.credit(other)
 
@@ -210,9 +213,10 @@ class Model:
         late = [taker for taker in self.takers if allowed and taker.held and taker.held[0].given + allowed <= self.now]
         self.line = [taker for taker in self.line if taker not in late]
         for taker in late:
-            taker.prefetch = 0 if taker.prefetch else taker.prefetch
-        for taker in late:
             self.counts["late"] += 1
+            taker.stalled = True
+            self.take_all_back(taker)
+        for taker in late:
             self.cancel(taker)
         self.expire()
         return late

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Hashable
 from typing import Protocol
 
-from qmq.core.consumer import Client, Consumer, find_late
+from qmq.core.consumer import Client, Consumer, cancel_all, find_late
 from qmq.core.memory import OVERHEAD, Memory
 from qmq.core.message import Message
 from qmq.core.options import Full, QueueOptions
@@ -396,11 +396,10 @@ class Queue:
         late, oldest = find_late(self.consumers, allowed, self._clock())
         if oldest:
             self._watch_acks(oldest)
+        if late:
+            self._count("acks_timed_out", len(late))
+        cancel_all(late)
         for consumer in late:
-            consumer.stop()  # or one would be given what another gives back
-        for consumer in late:
-            self._count("acks_timed_out")
-            self.cancel(consumer)
             consumer.client.cancelled(consumer, QmqError("ack-timeout", f"{self.name} waits {allowed:g} seconds"))
 
     def _unused(self) -> None:
