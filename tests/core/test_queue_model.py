@@ -12,10 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from qmq.core.options import Full
 from qmq.errors import QmqError
-from tests.core.workers import Worker, weight
-from tests.worlds import World
-
-QUEUE, DEAD = "/queue/q", "/queue/dead"
+from tests.core.workers import DEAD, QUEUE, Shop, Worker, weight
 
 COUNTERS = {
     "expired": "messages_expired",
@@ -169,6 +166,7 @@ class Model:
     def nack(self, taker, item, requeue):
         taker.held.remove(item)
         if requeue:
+            self.line = [each for each in self.line if each is not taker]
             self.take_back(item)
         else:
             self.bury(item, "rejected")
@@ -227,10 +225,10 @@ class Lives(RuleBasedStateMachine):
 
     @initialize(properties=PROPERTIES)
     def begin(self, properties):
-        self.world = World()
+        self.world = Shop(dead_letter=DEAD, **properties)
+        self.queue = self.world.queue
         self.registry = self.world.registry
-        self.queue = self.registry.declare(QUEUE, {"dead_letter": DEAD, **properties})
-        self.graveyard = self.registry.declare(DEAD)
+        self.registry.declare(DEAD)
         self.model = Model(self.queue.options)
         self.pairs = []
         self.number = 0
@@ -255,7 +253,7 @@ class Lives(RuleBasedStateMachine):
             self.number += 1
             body = f"{self.number}".ljust(size, ".")
             try:
-                self.world.publish(QUEUE, body, priority=priority, ttl=ttl)
+                self.world.put(body, priority=priority, ttl=ttl)
                 accepted = True
             except QmqError as error:
                 assert error.code.name == "queue-full"
@@ -358,12 +356,11 @@ class Lives(RuleBasedStateMachine):
 
     def they_agree(self):
         queue, model = self.queue, self.model
-        assert self.world.bodies(QUEUE) == [item.body for item in model.waiting]
+        assert self.world.waiting == [item.body for item in model.waiting]
         for worker, taker in self.pairs:
             assert worker.got == taker.got
             assert worker.held == [item.body for item in taker.held]
-        dead = [(entry.message.body.decode(), entry.message.envelope.deaths) for entry in self.graveyard._ready]
-        assert [(body, death.reason) for body, [death] in dead] == model.dead
+        assert self.world.dead == [f"{body} {reason}" for body, reason in model.dead]
         assert (len(queue), queue.octets) == (len(model.waiting), model.octets)
         held = sum(len(taker.held) for taker in model.takers)
         assert (queue.published, queue.delivered, queue.acked, queue.redelivered, queue.unsettled) == (
@@ -373,7 +370,7 @@ class Lives(RuleBasedStateMachine):
 
     def nothing_is_lost_nor_there_twice(self):
         queue = self.queue
-        bodies = [*self.world.bodies(QUEUE), *self.world.bodies(DEAD)]
+        bodies = [*self.world.waiting, *self.world.bodies(DEAD)]
         bodies += [body for worker, _ in self.pairs for body in worker.held]
         assert len(bodies) == len(set(bodies))
         assert queue.published == len(bodies) + queue.acked + queue.stats["messages_purged"]

@@ -1,10 +1,40 @@
-"""A consumer's client for tests of queues: notes what it is given, and settles it by its body."""
+"""What tests of queues share: a world with a queue, and clients that consume from it."""
 
 from qmq.core.memory import OVERHEAD
+from tests.worlds import World
+
+QUEUE, DEAD = "/queue/a", "/queue/dead"
+
+
+class Shop(World):
+    """A world with one queue, which has these messages and properties."""
+
+    def __init__(self, *bodies, rules=None, memory=1 << 30, **options):
+        super().__init__(rules=rules, memory=memory)
+        self.queue = self.registry.declare(QUEUE, options)
+        self.put(*bodies)
+
+    def put(self, *bodies, **more):
+        self.publish(QUEUE, *bodies, **more)
+
+    @property
+    def waiting(self):
+        return self.bodies(QUEUE)
+
+    @property
+    def dead(self):
+        """What has come to the queue of dead letters: bodies with their last reasons."""
+        queue = self.registry.queues.get(DEAD)
+        return [
+            f"{entry.message.body.decode()} {entry.message.envelope.deaths[-1].reason}"
+            for entry in (queue._ready if queue else ())
+        ]
 
 
 class Worker:
-    """Consumes from a queue as soon as it is made.
+    """A consumer's client, which notes what it is given, and settles it by its body.
+
+    Consumes from a queue as soon as it is made.
 
     Attributes:
         got: The bodies that it was given; with `/2` behind if for the second time.

@@ -93,6 +93,7 @@ class Consumer:
         if entry is None:
             raise self._unknown(tag)
         if requeue:
+            self.queue.sit_out(self)  # whoever else is in line gets it first
             self.queue.take_back(entry)
         else:
             self.queue.reject(entry)
