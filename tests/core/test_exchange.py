@@ -141,6 +141,18 @@ class TestBindings:
         assert not exchange.unbind("q", "a", {"k": "1", "l": [1, {"b": [2]}]})
         assert len(exchange) == 0
 
+    def test_asking_for_them(self):
+        exchange = make(Kind.DIRECT, ("q", "a"), ("q", "b", {"k": 1}))
+        assert exchange.is_bound("q", "a")
+        assert exchange.is_bound("q", "b", {"k": 1})
+        assert not exchange.is_bound("q", "b")
+        assert exchange.leads_to("q")
+        assert not exchange.leads_to("r")
+        exchange.unbind("q", "a")
+        assert exchange.leads_to("q")
+        exchange.unbind("q", "b", {"k": 1})
+        assert not exchange.leads_to("q")
+
     @pytest.mark.parametrize("kind", Kind)
     def test_one_of_several_keys(self, kind):
         exchange = make(kind, ("q", "a"), ("q", "b"), ("r", "a"))

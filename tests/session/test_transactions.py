@@ -181,7 +181,7 @@ def test_a_full_queue_is_in_the_way_of_all():
     assert world.bodies("/queue/a") == []
 
 
-@pytest.mark.parametrize("destination", ["/queue/small", "/topic/a", "/exchange/amq.fanout", "/exchange/outer/k"])
+@pytest.mark.parametrize("destination", ["/queue/small", "/exchange/amq.fanout", "/exchange/outer/k"])
 @pytest.mark.parametrize(
     "options", [{"max_length_bytes": 10}, {"max_length": 1}, {"max_length_bytes": 8, "overflow": Full.DROP_HEAD}]
 )
@@ -192,7 +192,6 @@ def test_room_is_looked_for_wherever_it_goes(destination, options):
     registry.declare_exchange("outer", Kind.FANOUT)
     registry.bind("outer", "/exchange/amq.fanout")
     registry.bind("amq.fanout", "/queue/small")
-    registry.bind("amq.topic", "/queue/small", "#")
     client = world.client()
     begin(client)
     send(client, "/queue/a", "first")
@@ -201,6 +200,19 @@ def test_room_is_looked_for_wherever_it_goes(destination, options):
     client.frame("COMMIT", {"transaction": "t"})
     client.refused("queue-full")
     assert world.bodies("/queue/a") == world.bodies("/queue/small") == []
+
+
+def test_a_full_queue_that_is_bound_to_a_topic_stops_no_commit():
+    world = World()
+    world.registry.declare("/queue/small", {"max_length": 1})
+    world.registry.bind("amq.topic", "/queue/small", "#")
+    client = world.client()
+    begin(client)
+    for body in "12":
+        send(client, "/topic/a", body)
+    client.frame("COMMIT", {"transaction": "t", "receipt": "r"})
+    assert client.got() == [("RECEIPT", {"receipt-id": "r"}, b"")]
+    assert world.bodies("/queue/small") == ["1"]
 
 
 def test_a_queue_that_drops_has_room_for_any_number():

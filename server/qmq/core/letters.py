@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from qmq.core.destination import EXCHANGE, split_exchange
+from qmq.core.destination import EXCHANGE, TOPIC_EXCHANGE, check_name, split_exchange
 from qmq.core.message import Death, Envelope, Message
 from qmq.core.timers import Timers
 from qmq.errors import QmqError
@@ -69,6 +69,17 @@ class Letters:
 
     def __len__(self) -> int:
         return len(self._waiting)
+
+
+def check_target(destination: str) -> None:
+    """Checks that dead letters may go there.
+
+    Raises:
+        QmqError: `bad-destination`, `bad-pattern`.
+
+    """
+    if destination != EXCHANGE + TOPIC_EXCHANGE:  # without a key it is no name to publish to
+        check_name(destination)
 
 
 def letter_of(message: Message, queue: str, target: str, reason: str) -> Envelope | None:

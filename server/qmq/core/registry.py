@@ -21,7 +21,7 @@ from qmq.core.bindings import Bindings
 from qmq.core.destination import EXCHANGE, QUEUE, TEMP_QUEUE, TOPIC, TOPIC_EXCHANGE, check_name, split_exchange
 from qmq.core.exchange import PREDECLARED, Exchange, Kind, Routed, check_exchange_name, route
 from qmq.core.hub import Hub
-from qmq.core.letters import Letters
+from qmq.core.letters import Letters, check_target
 from qmq.core.matcher import Matcher
 from qmq.core.memory import Memory
 from qmq.core.message import Envelope, Message
@@ -118,7 +118,7 @@ class Registry:
         return message
 
     def targets(self, envelope: Envelope) -> list[Queue]:
-        """The queues that a message would go to now; a queue that does not exist yet is created.
+        """The queues that may refuse a message; one that does not exist yet is created.
 
         Raises:
             QmqError: As `publish`, but `queue-full`.
@@ -128,7 +128,7 @@ class Registry:
         if destination.startswith(EXCHANGE):
             return self._route(envelope).queues  # type: ignore[return-value]
         if destination.startswith(TOPIC):
-            return self._routed(self.exchanges[TOPIC_EXCHANGE], destination[len(TOPIC) :], envelope).queues  # type: ignore[return-value]
+            return []  # its publishers are never refused
         queue = self.queues.get(destination)
         if queue is None and destination.startswith(QUEUE):
             queue = self.declare(destination)
@@ -245,7 +245,7 @@ class Registry:
         check_same(options, {name: value for name, value in wanted.items() if name in (fixed or {})}, destination)
         options = dataclasses.replace(options, **wanted)
         if options.dead_letter:
-            _check_dead_letter(options.dead_letter)
+            check_target(options.dead_letter)
         return self._add_queue(destination, options, owner)
 
     def declare_private(self, owner: Hashable, name: str = "", **options: Any) -> Queue:
@@ -399,8 +399,3 @@ class Registry:
 def _readdressed(message: Message, destination: str) -> Message:
     envelope = message.envelope
     return Message(Envelope(destination, envelope.headers), message.body, message.text, message.origin, message.offset)
-
-
-def _check_dead_letter(destination: str) -> None:
-    if destination != EXCHANGE + TOPIC_EXCHANGE:  # without a key it is no name to publish to
-        check_name(destination)
