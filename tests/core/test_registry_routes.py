@@ -264,7 +264,8 @@ class TestWhereAMessageWouldGo:
         world.registry.bind("x", "/queue/b")
         world.registry.bind("amq.topic", "/exchange/x", "a")
         world.registry.bind("amq.topic", QUEUE, "#")
-        assert self.ask(world, "/topic/a") == [QUEUE, "/queue/b"]
+        assert self.ask(world, "/exchange/amq.topic/a") == [QUEUE, "/queue/b"]
+        assert self.ask(world, "/topic/a") == []  # bound queues that are full miss it
         assert self.ask(world, "/exchange/amq.topic/b") == [QUEUE]
         refused("bad-destination", self.ask, world, "/exchange/x/a")
         refused("not-found", self.ask, world, "/exchange/y/a")
