@@ -110,7 +110,7 @@ def test_list(world, asker):
         {"destination": "/queue/a", "messages": 1}, {"destination": "/queue/b", "messages": 2}
     ]  # fmt: skip
     assert (found["exchanges"][0], found["more"]) == ("amq.direct", False)
-    assert asker.done("list", match="e/b") == {
+    assert asker.done("list", match="/queue/b") == {
         "queues": [{"destination": "/queue/b", "messages": 2}], "exchanges": [], "more": False
     }  # fmt: skip
 
