@@ -1,5 +1,6 @@
 """What the configuration says about queues, exchanges and bindings: checked, tried out, and heeded."""
 
+import math
 import re
 from pathlib import Path
 
@@ -10,8 +11,9 @@ from qmq.cli import cli
 from qmq.config import load, make
 from qmq.core.exchange import Kind
 from qmq.core.options import FIELDS, Full
+from qmq.core.store import Keep
 from qmq.errors import ConfigError
-from qmq.rules import rules_of
+from qmq.rules import history_rules, rules_of
 from tests.worlds import World
 
 # A value of each kind, as text and as it is meant.
@@ -25,7 +27,8 @@ def world_of(values):
 def wrong(section, *tables, **more):
     """What is said about the tables of one section, once it is certain that it is one line that names the section."""
     with pytest.raises(ConfigError) as error:
-        rules_of(make({section: tables, **more}))
+        config = make({section: tables, **more})
+        (history_rules if section == "topics" else rules_of)(config)
     text = str(error.value)
     assert "\n" not in text
     number = re.match(rf"\[\[{section}\]\] number ([0-9]+): (.+)", text)
@@ -42,6 +45,14 @@ def test_limits_are_passed_on():
     limits = {"limits.queues": 2, "limits.exchanges": 7, "limits.bindings": 3}
     rules = rules_of(make({**limits, "auto_create": False}))
     assert (rules.max_queues, rules.max_exchanges, rules.max_bindings, rules.auto_create) == (2, 7, 3, False)
+
+
+def test_topics_keep_what_is_said_about_their_names_and_else_a_little():
+    tables = ({"match": "/topic/a.*", "history_seconds": 7}, {"match": "/topic/#", "history_messages": 0})
+    assert history_rules(make({"topics": tables})) == [
+        ("/topic/a.*", Keep(1000, 1 << 20, 7)), ("/topic/#", Keep(0, 1 << 20, 300.0)), ("/topic/#", Keep())
+    ]  # fmt: skip
+    assert history_rules(make({})) == [("/topic/#", Keep())]
 
 
 def test_queues_get_what_is_said_about_their_names():
@@ -94,14 +105,20 @@ def test_a_bound_queue_has_the_properties_of_its_name():
     assert world.registry.queues["/queue/a"].options.max_length == 3
 
 
-def test_the_examples_of_the_documentation_are_right(tmp_path):
-    text = (Path(__file__).parents[1] / "docs/queues.md").read_text("utf-8")
+def example_of(document, tables, tmp_path):
+    """The configuration that a guide shows, put together."""
+    text = (Path(__file__).parents[1] / "docs" / document).read_text("utf-8")
     examples = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
-    assert len(examples) == 2
+    assert len(examples) == tables
     file = tmp_path / "qmq.toml"
     file.write_text("\n".join(examples), "utf-8")
-    rules = rules_of(load({}, str(file), {}))
+    return load({}, str(file), {})
+
+
+def test_the_examples_of_the_documentation_are_right(tmp_path):
+    rules = rules_of(example_of("queues.md", 2, tmp_path))
     assert len(rules.queues) == len(rules.exchanges) == len(rules.bindings) == 1
+    assert history_rules(example_of("history.md", 1, tmp_path))[0] == ("/topic/prices.#", Keep(100, 65536, 60.0))
 
 
 @pytest.mark.parametrize(
@@ -174,16 +191,38 @@ BINDINGS = {
 }
 
 
+T = {"match": "/topic/a"}
+TOPICS = {
+    "no match": ({}, "match is missing"),
+    **{
+        f"match of {match!r}": ({"match": match}, f"match must be a pattern such as /topic/prices.#, not {match!r}")
+        for match in ("", "a", "/queue/a", "/topic/", "/topic/a..b", "/topic/a*", "/exchange/amq.topic/a")
+    },
+    **{
+        f"{key} of {value!r}": ({**T, key: value}, f"{key} must be a {kind}, not {value!r}")
+        for key, kind, values in (
+            ("history_messages", "whole number of at least 0", (-1, 1.5, True, "1", None)),
+            ("history_bytes", "whole number of at least 0", (-1, 1.5, False, [])),
+            ("history_seconds", "number of at least 0.1", (0, -1.0, True, "1", math.inf, math.nan)),
+        )
+        for value in values
+    },
+    "unknown key": ({**T, "history": 1}, "there is no key 'history'"),
+}
+
+
 @pytest.mark.parametrize(
     "section, right, name",
     [
+        *(("topics", T, name) for name in TOPICS),
         *(("queues", Q, name) for name in QUEUES),
         *(("exchanges", {"name": "right"}, name) for name in EXCHANGES),
         *(("bindings", B, name) for name in BINDINGS),
     ],
 )
 def test_what_is_wrong_is_one_line_with_section_number_and_key(section, right, name):
-    table, told = {"queues": QUEUES, "exchanges": EXCHANGES, "bindings": BINDINGS}[section][name]
+    tables = {"queues": QUEUES, "exchanges": EXCHANGES, "bindings": BINDINGS, "topics": TOPICS}
+    table, told = tables[section][name]
     number, text = wrong(section, right, table)
     assert (number, told in text) == (2, True), text
 

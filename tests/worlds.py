@@ -4,11 +4,13 @@ A `World` has a clock that tests set forward; its clients are sessions, and what
 sent is decoded. Everything in it is the real thing but the sockets.
 """
 
+from qmq.core.history import History
 from qmq.core.hub import Hub
 from qmq.core.memory import Memory
 from qmq.core.message import Envelope, Origin
 from qmq.core.outbox import Outbox
 from qmq.core.registry import Registry, Rules
+from qmq.core.store import Keep
 from qmq.core.timers import Timers
 from qmq.errors import CODES
 from qmq.session.desk import Desk
@@ -23,15 +25,20 @@ def plain(data, text):
     return data
 
 
-class World:
-    """A node's core. `limits` are those of STOMP sessions, `rules` those of the registry."""
+KEEP = (("/topic/#", Keep()),)
 
-    def __init__(self, *, rules=None, memory=1 << 30, desk=False, **limits):
+
+class World:
+    """A node's core. `limits` are those of STOMP sessions, `rules` those of the registry,
+    `keep` those of the history."""
+
+    def __init__(self, *, rules=None, memory=1 << 30, desk=False, keep=KEEP, **limits):
         self.now = 1000.0
         self.stats = Stats()
         self.limits = Limits(**limits)
-        self.hub = Hub(Origin("node", "e"), lambda: None, self.stats)
         self.timers = Timers(lambda: self.now, lambda when: None)
+        self.history = History(self.timers, keep, stats=self.stats)
+        self.hub = Hub(Origin("node", "e"), lambda: None, self.stats, self.history)
         self.memory = Memory(memory)
         self.registry = Registry(self.hub, self.timers, self.memory, self.stats, rules or Rules())
         self.clients = []

@@ -112,12 +112,13 @@ async def _serve(settings: Config) -> None:
 @_config_options
 def check_config(config: str | None, **flags: Any) -> None:
     """Say whether a configuration is right, and what it amounts to."""
-    from qmq.rules import rules_of
+    from qmq.rules import history_rules, rules_of
 
     settings = _load(config, flags)
     if settings.tls.certificate:
         server_context(settings.tls)
     rules_of(settings)
+    history_rules(settings)
     for option in OPTIONS.values():
         holder = getattr(settings, option.section) if option.section else settings
         click.echo(f"{option.key} = {json.dumps(getattr(holder, option.name))}")

@@ -66,6 +66,8 @@ class Limits:
     exchanges: int = _option(1000, "exchanges of the node", 6)
     bindings: int = _option(100_000, "bindings of the node", 1)
     memory: int = _option(1 << 30, "octets of all messages that wait; beyond them publishers wait", 1 << 20)
+    topics: int = _option(10_000, "topics whose past is remembered; beyond, the oldest is forgotten", 1)
+    history: int = _option(256 << 20, "octets of the past of all topics; beyond, the oldest messages go", 0)
     connect_seconds: float = _option(
         10.0, "how long a new connection has to send its request, and then to log in", 0.01
     )
@@ -108,6 +110,7 @@ class Config:
     queues: Tables = _option((), "properties of queues, by patterns of their names")
     exchanges: Tables = _option((), "exchanges that are there from the start")
     bindings: Tables = _option((), "bindings that are there from the start")
+    topics: Tables = _option((), "how much of their past topics keep, by patterns of their names")
     log_level: str = _option("info", "debug, info, warning or error")
     limits: Limits = field(default_factory=Limits)
     tls: Tls = field(default_factory=Tls)

@@ -26,6 +26,7 @@ from qmq import __version__
 from qmq.certificates import server_context
 from qmq.config import Config, parse_listen
 from qmq.core.destination import check_name
+from qmq.core.history import History
 from qmq.core.hub import Hub
 from qmq.core.memory import Memory
 from qmq.core.message import Envelope, Message, Origin
@@ -39,7 +40,7 @@ from qmq.gateway.server import App, Server
 from qmq.gateway.tcp import TcpServer
 from qmq.gateway.tls import TlsListener
 from qmq.gateway.websocket import WebSocketHandler, frame
-from qmq.rules import rules_of
+from qmq.rules import history_rules, rules_of
 from qmq.stats import Stats
 
 log = logging.getLogger("qmq")
@@ -107,13 +108,14 @@ class Node:
         def wake() -> None:
             loop.call_soon(hub.flush)
 
-        hub = Hub(origin, wake, self.stats)
-
         def alarm(when: float) -> None:
             loop.call_at(when, timers.run)
 
         timers = Timers(loop.time, alarm)
-        memory = Memory(self.config.limits.memory)
+        limits = self.config.limits
+        history = History(timers, history_rules(self.config), limits.history, limits.topics, self.stats)
+        hub = Hub(origin, wake, self.stats, history)
+        memory = Memory(limits.memory)
         self._registry = Registry(hub, timers, memory, self.stats, rules_of(self.config))
         self._gateway = Gateway(self.config, self._registry, self.stats, f"qmq/{__version__}")
 

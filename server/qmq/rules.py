@@ -1,4 +1,4 @@
-"""What the configuration says about queues, exchanges and bindings, as rules for the registry.
+"""What the configuration says about queues, exchanges, bindings and topics, as rules for the core.
 
 The configuration takes the tables as they come; here they are checked, against the same
 table of properties that headers are. A wrong one is one line that names it.
@@ -7,6 +7,7 @@ table of properties that headers are. A wrong one is one line that names it.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -19,6 +20,7 @@ from qmq.core.hub import Hub
 from qmq.core.memory import Memory
 from qmq.core.message import Origin
 from qmq.core.registry import Registry, Rules
+from qmq.core.store import Keep
 from qmq.core.timers import Timers
 from qmq.errors import ConfigError, QmqError
 from qmq.stats import Stats
@@ -43,6 +45,36 @@ def rules_of(config: Config) -> Rules:
     )
     _try(rules)
     return rules
+
+
+def history_rules(config: Config) -> list[tuple[str, Keep]]:
+    """How much which topics keep, by pattern; the first that matches counts.
+
+    Raises:
+        ConfigError: Naming the table and the key that is wrong.
+
+    """
+    return [*_read("topics", config.topics, _topic), (f"{TOPIC}#", Keep())]
+
+
+def _topic(table: dict[str, Any]) -> tuple[str, Keep]:
+    pattern = _text(table, "match")
+    try:
+        if not pattern.startswith(TOPIC):
+            raise QmqError("bad-pattern")
+        check_pattern(pattern)
+    except QmqError:
+        raise ConfigError(f"match must be a pattern such as /topic/prices.#, not {pattern!r}") from None
+    values = {}
+    for field in dataclasses.fields(Keep):
+        key = f"history_{field.name}"
+        least, kinds = (0.1, (int, float)) if field.name == "seconds" else (0, (int,))
+        value = table.pop(key, field.default)
+        if type(value) not in kinds or not math.isfinite(value) or value < least:
+            kind = "number" if float in kinds else "whole number"
+            raise ConfigError(f"{key} must be a {kind} of at least {least}, not {value!r}")
+        values[field.name] = value
+    return pattern, Keep(**values)
 
 
 def _read(section: str, tables: Any, read: Callable[[dict[str, Any]], Any]) -> list[Any]:

@@ -126,20 +126,6 @@ async def test_a_receipt_says_more_only_to_who_used_our_headers(start_node, join
         assert headers == {"receipt-id": "r"}
 
 
-@pytest.mark.gen_test(timeout=20)
-async def test_a_cursor_is_recovered_only_if_nothing_was_missed(start_node, join):
-    node = await start_node()
-    peer = await join(node)
-    assert (await peer.subscribe("/topic/a", **{"from": "earliest"}))["recovered"] == "true"
-    cursor = (await peer.subscribe("/topic/a", id="2", **{"from": "latest"}))["cursor"]
-    assert (await peer.subscribe("/topic/a", id="3", cursor=cursor))["recovered"] == "true"
-    node.publish("/topic/elsewhere", "x")
-    answer = await peer.subscribe("/topic/a", id="4", cursor=cursor)
-    assert (answer["recovered"], answer["cursor"]) == ("false", node.hub.cursor)
-    assert (await peer.subscribe("/topic/a", id="5", **{"from": "earliest"}))["recovered"] == "false"
-    assert (await peer.subscribe("/topic/a", id="6", cursor="of.another.9"))["recovered"] == "false"
-
-
 @pytest.mark.parametrize(
     ("asked", "granted"),
     [

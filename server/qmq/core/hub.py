@@ -10,19 +10,25 @@ No awaits, no sockets, no protocol. All calls come from the hub's own loop.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from qmq.core.audience import Audience
+from qmq.core.history import History
 from qmq.core.matcher import Matcher
 from qmq.core.message import Envelope, Message, Origin
-from qmq.core.outbox import Outbox
+from qmq.core.outbox import Delivery, Outbox
+from qmq.core.replay import Replay
+from qmq.core.store import Store
 from qmq.core.subscription import Bounds, Encoder, Subscription
+from qmq.core.timers import Timers
 from qmq.errors import QmqError
 from qmq.stats import Stats
 
-# Who gets the messages of one destination: audiences, and what passes them to queues.
-Route: TypeAlias = "tuple[tuple[Audience, ...], Callable[[Message], None] | None]"
+# Who gets the messages of one destination: what keeps them, audiences, and what passes them to queues.
+Route: TypeAlias = "tuple[Store, tuple[Audience, ...], Callable[[Message], None] | None]"
 
 # Routes are remembered for this many names; then they are looked up anew.
 _MAX_ROUTES = 10_000
@@ -38,6 +44,21 @@ _FLUSH_OCTETS = 128 * 1024
 _PASSES = 12
 _AUDIENCES_PER_PASS = 128
 
+# Subscribers that catch up are given so much at once, and all of them together in a
+# pass, so that those who are up to date do not wait for those who come back.
+_PIECE_OCTETS = 64 * 1024
+_REPLAY_OCTETS = 256 * 1024
+_REPLAYS_PER_PASS = 16
+
+
+@dataclass(slots=True)
+class Piece:
+    """What is given to subscribers at one position: everything up to the next one."""
+
+    deliveries: list[Delivery]
+    octets: int
+    position: int
+
 
 class Hub:
     """Publishes messages to subscriptions.
@@ -46,6 +67,7 @@ class Hub:
         origin: Where messages published here come from.
         wake: Asks the loop to call `flush` once at the end of this pass.
         stats: Where what is dropped is counted by destination.
+        history: What topics keep; by default nothing.
 
     Attributes:
         bound: For the registry: which queues a topic is bound to, if any; called
@@ -55,8 +77,17 @@ class Hub:
 
     """
 
-    def __init__(self, origin: Origin, wake: Callable[[], None], stats: Stats | None = None) -> None:
+    def __init__(
+        self,
+        origin: Origin,
+        wake: Callable[[], None],
+        stats: Stats | None = None,
+        history: History | None = None,
+    ) -> None:
         self.origin = origin
+        self.history = history if history is not None else History(Timers(lambda: 0.0, lambda when: None))
+        self.history.position = lambda: self.offset
+        self.history.forget = self._forget_route
         self.bound: Callable[[str], Callable[[Message], None] | None] | None = None
         self.offset = 0
         self.deliveries = 0
@@ -68,6 +99,11 @@ class Hub:
         self._owing: list[Outbox] = []
         self._dirty: list[Audience] = []
         self._unflushed = 0
+        self._awake = False
+        self._store: Store | None = None  # the last that took a message in this pass
+        self._unsettled: dict[Store, None] = {}  # all that did
+        self._replays: deque[Replay] = deque()
+        self._pieces: dict[tuple[str, Encoder, int], Piece] = {}  # of this pass
 
     @property
     def cursor(self) -> str:
@@ -126,15 +162,19 @@ class Hub:
     def offer(self, message: Message) -> Callable[[Message], None] | None:
         """Offers a message to subscribers alone; returns what would take it to queues."""
         destination = message.envelope.destination
-        audiences, bound = self._routes.get(destination) or self._find_route(destination)
+        store, audiences, bound = self._routes.get(destination) or self._find_route(destination)
+        store.append(message)
+        if store is not self._store:
+            self._store = store
+            self._unsettled[store] = None
+            if not self._awake:
+                self._wake_up()
         for audience in audiences:
             frame = audience.encoder.encode(message)
             self.deliveries += audience.offer((audience, message, frame))
             self._unflushed += len(frame)
             if not audience.dirty:
                 audience.dirty = True
-                if not self._dirty and not self._owing:
-                    self._wake()
                 self._dirty.append(audience)
         if self._unflushed > _FLUSH_OCTETS:
             self._flush(1)
@@ -147,9 +187,38 @@ class Hub:
 
     def owe(self, outbox: Outbox) -> None:
         """Notes that a queue has given something to an outbox, which is to be written in this pass."""
-        if not self._dirty and not self._owing:
-            self._wake()
+        if not self._awake:
+            self._wake_up()
         self._owing.append(outbox)
+
+    def resume(self, pattern: str, encoder: Encoder, outbox: Outbox, bounds: Bounds, position: int) -> Replay:
+        """As `subscribe`, but first everything that is kept beyond a position."""
+        replay = Replay(self, pattern, encoder, outbox, bounds, position)
+        self.wants_turn(replay)
+        return replay
+
+    def wants_turn(self, replay: Replay) -> None:
+        """Lets a replay read on in one of the next passes."""
+        if not self._awake:
+            self._wake_up()
+        self._replays.append(replay)
+
+    def piece(self, pattern: str, encoder: Encoder, position: int) -> Piece:
+        """What comes after a position. Many who come back after the same cut share it."""
+        key = (pattern, encoder, position)
+        piece = self._pieces.get(key)
+        if piece is None:
+            piece = self._pieces[key] = Piece([], 0, self.offset)
+            for message in self.history.after(pattern, position):
+                if piece.octets >= _PIECE_OCTETS:
+                    break
+                piece.position = message.offset
+                frame = encoder.encode(message)
+                piece.deliveries.append((None, message, frame))
+                piece.octets += len(frame)
+            else:
+                piece.position = self.offset
+        return piece
 
     def forget_routes(self) -> None:
         """Looks up anew who wants what: `bound` has changed its mind."""
@@ -157,6 +226,8 @@ class Hub:
 
     def flush(self) -> None:
         """Lets connections write what they were offered: a share of them now, the rest in the next passes."""
+        self._awake = False
+        self._store = None
         owing, self._owing = self._owing, []
         for outbox in owing:
             if outbox.owed:  # else it has ended, or was written already
@@ -165,8 +236,41 @@ class Hub:
         del self._dirty[_AUDIENCES_PER_PASS:]
         self._flush(_PASSES)
         self._dirty = later + self._dirty
-        if self._dirty or self._owing:
-            self._wake()
+        if self._unsettled:
+            self._settle()
+        if self._replays:
+            self._replay()
+        if (self._dirty or self._owing or self._unsettled or self._replays) and not self._awake:
+            self._wake_up()
+
+    def _wake_up(self) -> None:
+        self._awake = True
+        self._wake()
+
+    def _settle(self) -> None:
+        """Lets stores count what they took in this pass."""
+        unsettled, self._unsettled = self._unsettled, {}
+        for store in unsettled:
+            store.settle()
+
+    def _replay(self) -> None:
+        """Gives turns to subscribers that catch up: last of all, and not too many."""
+        replays, given = self._replays, 0
+        failed: list[tuple[Replay, QmqError]] = []
+        for _ in range(min(len(replays), _REPLAYS_PER_PASS)):
+            replay = replays.popleft()
+            if replay.ended:
+                continue
+            error = replay.failure()
+            if error is not None:
+                failed.append((replay, error))
+                continue
+            given += replay.take_turn()
+            if given > _REPLAY_OCTETS:
+                break
+        self._pieces.clear()
+        for replay, error in failed:
+            replay.outbox.sink.hang_up(error)
 
     def _flush(self, passes: int) -> None:
         dirty, self._dirty = self._dirty, []
@@ -178,6 +282,9 @@ class Hub:
             for outbox in audience.mixed:
                 outbox.sink.flush()
 
+    def _forget_route(self, destination: str) -> None:
+        self._routes.pop(destination, None)
+
     def _move(self, outbox: Outbox, sole: bool) -> None:
         """Seats a connection's one subscription anew, because it gets company or has lost it."""
         for audience in outbox.subscriptions:
@@ -188,7 +295,8 @@ class Hub:
         if len(self._routes) >= _MAX_ROUTES:
             self._routes.clear()
         bound = self.bound(destination) if self.bound is not None else None
-        route = self._routes[destination] = (tuple(self._matcher.match(destination)), bound)
+        store = self.history.store(destination)
+        route = self._routes[destination] = (store, tuple(self._matcher.match(destination)), bound)
         return route
 
     def __repr__(self) -> str:

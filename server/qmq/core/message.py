@@ -34,6 +34,13 @@ class Origin:
         """The id of the message with this offset; as a cursor: the position after it."""
         return f"{self.name}.{self.epoch}.{offset}"
 
+    def position(self, cursor: str) -> int | None:
+        """The offset in a cursor; None if it is of another epoch, names other origins, or is none at all."""
+        name, _, offset = cursor.rpartition(".")
+        if name != f"{self.name}.{self.epoch}" or not offset.isascii() or not offset.isdecimal() or len(offset) > 18:
+            return None
+        return int(offset)
+
 
 @dataclass(frozen=True, slots=True)
 class Death:

@@ -25,6 +25,7 @@ from qmq.core.destination import (
 from qmq.core.exchange import Exchange, Kind
 from qmq.core.message import Envelope
 from qmq.core.queue import Queue
+from qmq.core.replay import Replay
 from qmq.core.subscription import Subscription
 from qmq.errors import QmqError
 from qmq.session import stomp_headers
@@ -61,7 +62,7 @@ class Actions:
     def __init__(self, session: Session) -> None:
         self.publishes = False
         self._session = session
-        self._subscriptions: dict[str, Subscription | QueueSubscription] = {}
+        self._subscriptions: dict[str, Subscription | Replay | QueueSubscription] = {}
         # What few clients use is made when they do.
         self._by_number: dict[str, QueueSubscription] | None = None  # by what their ack ids begin with
         self._last_number = 0
@@ -85,6 +86,8 @@ class Actions:
         for other in self._subscriptions.values():
             if isinstance(other, Subscription):
                 self._session.registry.hub.unsubscribe(other)
+            elif isinstance(other, Replay):
+                other.end()
         self._subscriptions.clear()
         if self._transactions is not None:
             self._transactions.close()
@@ -204,28 +207,36 @@ class Actions:
         session = self._session
         hub = session.registry.hub
         bounds = stomp_headers.bounds(headers, session.limits)
-        recovered = self._nothing_missed(headers)
+        position, recovered = self._start(pattern, headers)
         encoder = Encoder(session.framing, session.version, headers.get("id", ""))
-        self._subscriptions[key] = hub.subscribe(pattern, encoder, session.outbox, bounds)
+        cursor = hub.cursor
+        first = None if position is None else next(hub.history.after(pattern, position), None)
+        if position is None or first is None:
+            self._subscriptions[key] = hub.subscribe(pattern, encoder, session.outbox, bounds)
+        else:
+            self._subscriptions[key] = hub.resume(pattern, encoder, session.outbox, bounds, position)
+            cursor = hub.origin.id_of(first.offset - 1)  # whoever is cut off now comes back with this
         if stomp_headers.OWN_OF_TOPICS.isdisjoint(headers):
             return None
         return {
-            "cursor": hub.cursor,
+            "cursor": cursor,
             "recovered": "true" if recovered else "false",
             "max-messages": str(bounds.max_messages),
             "max-bytes": str(bounds.max_bytes),
         }
 
-    def _nothing_missed(self, headers: Mapping[str, str]) -> bool:
-        # Topics keep no history yet, so a client has missed nothing only if
-        # nothing at all was published since its position.
+    def _start(self, pattern: str, headers: Mapping[str, str]) -> tuple[int | None, bool]:
+        """After which number a subscription begins, None for now, and whether nothing is missing from there."""
         hub = self._session.registry.hub
-        start = headers.get("from", "latest")
-        if start not in ("latest", "earliest"):
-            raise QmqError("bad-header", f"from is latest or earliest: {start[:32]!r}")
+        earliest = stomp_headers.earliest(headers)
         if "cursor" in headers:
-            return headers["cursor"] == hub.cursor
-        return start == "latest" or hub.offset == 0
+            position = hub.origin.position(headers["cursor"])
+            if position is not None and hub.history.dropped(pattern) <= position <= hub.offset:
+                return position, True
+            return (0 if earliest else None), False
+        if earliest:
+            return 0, not hub.history.dropped(pattern)
+        return None, True
 
     def _queue_for(self, destination: str, headers: Mapping[str, str], wanted: dict[str, object]) -> Queue:
         """The queue that a subscription consumes from, which is made and bound if need be."""
@@ -305,6 +316,8 @@ class Actions:
         subscription = self._subscriptions.pop(key, None)
         if isinstance(subscription, Subscription):
             self._session.registry.hub.unsubscribe(subscription)
+        elif isinstance(subscription, Replay):
+            subscription.end()
         elif subscription is not None:
             assert self._by_number is not None
             del self._by_number[subscription.number]

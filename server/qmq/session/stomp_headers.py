@@ -98,6 +98,19 @@ def truth(headers: Mapping[str, str], name: str, default: bool) -> bool:
     return value == "true"
 
 
+def earliest(headers: Mapping[str, str]) -> bool:
+    """Whether a subscription is to begin with the oldest message that is kept; else it begins now.
+
+    Raises:
+        QmqError: `bad-header`.
+
+    """
+    start = headers.get("from", "latest")
+    if start not in ("latest", "earliest"):
+        raise QmqError("bad-header", f"from is latest or earliest: {start[:32]!r}")
+    return start == "earliest"
+
+
 def heartbeat(header: str, shortest: int) -> tuple[int, int]:
     """What both ends owe each other, in milliseconds ("Heart-beating": the larger of both wishes).
 

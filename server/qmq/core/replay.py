@@ -1,0 +1,92 @@
+"""A subscription on its way from a position in the past to what is published now.
+
+It reads from the stores piece by piece, as fast as its connection takes them, and
+becomes an ordinary subscription in the very moment in which it has everything: the
+step from the last stored message to the first live one is taken while nothing can be
+published. What waits is in the stores, not in the outbox, so a long past passes no
+bound of the subscription. If the stores give something up before it was read, nothing
+can make it whole, and the client is sent away to come back.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qmq.core.outbox import Outbox
+from qmq.core.subscription import Bounds, Encoder, Overflow, Subscription
+from qmq.errors import QmqError
+
+if TYPE_CHECKING:
+    from qmq.core.hub import Hub
+
+
+class Replay:
+    """A subscription that catches up.
+
+    Args:
+        hub: Whose stores it reads.
+        pattern: What it wants.
+        encoder: Makes its octets.
+        outbox: Where they go.
+        bounds: Of the subscription that comes of it.
+        position: After which number it begins.
+
+    Attributes:
+        position: The number up to which it has everything.
+        subscription: What came of it, once it has caught up.
+        ended: Whether nobody wants it any more.
+
+    """
+
+    __slots__ = ("_floor", "_hub", "bounds", "encoder", "ended", "outbox", "pattern", "position", "subscription")
+
+    def __init__(self, hub: Hub, pattern: str, encoder: Encoder, outbox: Outbox, bounds: Bounds, position: int) -> None:
+        self.pattern = pattern
+        self.encoder = encoder
+        self.outbox = outbox
+        self.bounds = bounds
+        self.position = position
+        self.subscription: Subscription | None = None
+        self.ended = False
+        self._hub = hub
+        self._floor = hub.history.dropped(pattern)  # what was gone before is no loss of now
+
+    def go_on(self) -> None:
+        """Asks for a turn: there is room in the outbox."""
+        if not self.ended:
+            self._hub.wants_turn(self)
+
+    def take_turn(self) -> int:
+        """Gives the next piece, or becomes a subscription; returns how many octets that were."""
+        hub, outbox = self._hub, self.outbox
+        piece = hub.piece(self.pattern, self.encoder, self.position)
+        self.position = piece.position
+        outbox.fresh.extend(piece.deliveries)
+        outbox.owed += piece.octets
+        if self.position >= hub.offset:
+            self.subscription = hub.subscribe(self.pattern, self.encoder, outbox, self.bounds)
+        else:
+            outbox.waiting.append(self.go_on)
+        outbox.sink.flush()
+        return piece.octets
+
+    def failure(self) -> QmqError | None:
+        """Why it cannot go on: what it was to read next is gone, and it is not one that may lose something."""
+        dropped = self._hub.history.dropped(self.pattern)
+        if dropped <= max(self._floor, self.position):
+            return None
+        if self.bounds.overflow is not Overflow.DISCONNECT:
+            self._floor = dropped
+            return None
+        cursor = self._hub.origin.id_of(self.position)
+        return QmqError("slow-consumer", f"{self.pattern} was not read as fast as it is published; cursor {cursor}")
+
+    def end(self) -> None:
+        """Ends it, or the subscription that came of it."""
+        self.ended = True
+        if self.subscription is not None:
+            self._hub.unsubscribe(self.subscription)
+            self.subscription = None
+
+    def __repr__(self) -> str:
+        return f"<replay of {self.pattern} at {self.position}>"
