@@ -16,9 +16,11 @@ import os
 import secrets
 import ssl
 import string
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tornado.iostream import IOStream
 from tornado.netutil import bind_sockets
 from tornado.tcpserver import TCPServer
 
@@ -34,13 +36,15 @@ from qmq.core.registry import Registry
 from qmq.core.timers import Timers
 from qmq.demo import Demo
 from qmq.errors import ConfigError, QmqError
-from qmq.gateway import handlers, pages, tcp
+from qmq.gateway import handlers, pages, poll_http, tcp
 from qmq.gateway.gateway import Gateway
+from qmq.gateway.held import Serve
 from qmq.gateway.server import App, Server
 from qmq.gateway.tcp import TcpServer
 from qmq.gateway.tls import TlsListener
 from qmq.gateway.websocket import WebSocketHandler, frame
 from qmq.rules import history_rules, rules_of
+from qmq.session.stomp_encoder import Framing
 from qmq.stats import Stats
 
 log = logging.getLogger("qmq")
@@ -94,9 +98,13 @@ class Node:
         The application's own listeners then take the place of `start`; `open`
         must have been called on the loop that serves them.
         """
+        return self._routes(None)
+
+    def _routes(self, serve: Serve | None) -> list[Any]:
         info = {"name": self.config.name, "version": __version__, "demo": self.config.demo}
         return [
-            (r"/stomp", WebSocketHandler, {"gateway": self.gateway, "talk": self._talk}),
+            (r"/stomp", WebSocketHandler, {"gateway": self.gateway, "talk": self._talk(frame)}),
+            *poll_http.routes(self.gateway, self._talk(poll_http.frame), serve),
             *pages.routes(self.stats, self._why_not_ready, info),
         ]
 
@@ -128,7 +136,7 @@ class Node:
         """
         contexts = self._contexts()
         self.open()
-        app = App(self.routes(), self.config, self.stats)
+        app = App(self._routes(self._serve_again), self.config, self.stats)
         self._servers = {"http": Server(app, self.config, self.stats), "stomp": TcpServer(self.gateway)}
         for scheme, context in contexts.items():
             self._servers[scheme] = self._tls_listener(scheme, context)
@@ -189,8 +197,13 @@ class Node:
             return QmqError("shutting-down")
         return QmqError("memory-full") if self.registry.memory.full else None
 
-    def _talk(self, connection: Any) -> Any:
-        return self.gateway.stomp_session(connection, frame)
+    def _talk(self, framing: Framing) -> Callable[[Any], Any]:
+        return lambda connection: self.gateway.stomp_session(connection, framing)
+
+    def _serve_again(self, stream: IOStream, address: Any) -> None:
+        server = self._servers["http"]
+        assert isinstance(server, Server)
+        server.serve_again(stream, address)
 
     def _contexts(self) -> dict[str, ssl.SSLContext]:
         tls = self.config.tls

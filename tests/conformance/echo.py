@@ -23,9 +23,9 @@ from qmq.core.message import Origin
 from qmq.core.registry import Registry
 from qmq.core.timers import Timers
 from qmq.errors import CODES, Code, QmqError
+from qmq.gateway.connection import Connection
 from qmq.gateway.gateway import Gateway
 from qmq.gateway.server import Server
-from qmq.gateway.stream import Connection
 from qmq.gateway.websocket import WebSocketHandler, frame
 from qmq.stats import Stats
 

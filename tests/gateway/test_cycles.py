@@ -6,7 +6,7 @@ import pytest
 from tornado.iostream import IOStream
 
 from qmq.core.outbox import Outbox
-from qmq.gateway.stream import Connection
+from qmq.gateway.connection import Connection
 from qmq.gateway.websocket import WebSocketHandler
 from qmq.session.stomp import Session
 from tests.helpers import until

@@ -12,7 +12,7 @@ from typing import Any
 from qmq.config import Config
 from qmq.core.registry import Registry
 from qmq.errors import QmqError
-from qmq.gateway.stream import Connection, Timing
+from qmq.gateway.connection import Connection, Timing
 from qmq.session import stomp
 from qmq.session.desk import Desk
 from qmq.session.stomp_encoder import Framing

@@ -7,6 +7,9 @@ that are too large. What lies beyond twice that limit Tornado cuts off unanswere
 
 from __future__ import annotations
 
+import asyncio
+from collections import deque
+from functools import partial
 from typing import Any
 
 from tornado.http1connection import HTTP1ServerConnection
@@ -17,8 +20,11 @@ from tornado.web import Application, RequestHandler
 
 from qmq.config import Config
 from qmq.gateway.handlers import NotFound, TooLarge, note_request
+from qmq.gateway.quiet import Quiet, rouse
 from qmq.gateway.tls import refuse_tls
 from qmq.stats import Stats
+
+_RETURNS_PER_PASS = 2  # streams on which the next request is read in one pass of the loop
 
 
 class App(Application):
@@ -64,6 +70,10 @@ class Server(HTTPServer):
     ) -> None:
         limits = config.limits
         self._stats = stats
+        self._idle = limits.connect_seconds
+        self._resting: dict[IOStream, float] = {}  # between requests, and until when
+        self._watching = False
+        self._returned: deque[tuple[IOStream, Any]] = deque()  # with a request to be read
         super().initialize(
             application,
             no_keep_alive=once,
@@ -79,6 +89,62 @@ class Server(HTTPServer):
     def handle_stream(self, stream: IOStream, address: Any) -> None:
         refuse_tls(stream, self._stats)
         super().handle_stream(stream, address)
+
+    def serve_again(self, stream: IOStream, address: Any) -> None:
+        """Takes back a stream whose request was answered by hand, and reads the next one when it comes."""
+        if not isinstance(stream, Quiet) or stream.heard:
+            self._return(stream, address)
+            return
+        stream.on_octets = partial(self._return, stream, address)
+        stream.set_close_callback(partial(self._forget, stream))
+        loop = asyncio.get_running_loop()
+        self._resting[stream] = loop.time() + self._idle
+        if not self._watching:
+            self._watching = True
+            loop.call_later(self._idle, self._close_idle)
+
+    def _forget(self, stream: IOStream) -> None:
+        self._resting.pop(stream, None)
+
+    def _close_idle(self) -> None:
+        """Closes streams on which no further request comes; those that rest longest are the first."""
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        while self._resting:
+            stream, until = next(iter(self._resting.items()))
+            if until > now:
+                loop.call_at(until, self._close_idle)
+                return
+            self._forget(stream)
+            stream.close()
+        self._watching = False
+
+    def _return(self, stream: IOStream, address: Any) -> None:
+        """Lets the next request be read, in its turn.
+
+        Not at once: thousands who waited for the same message come back together, and
+        to read their requests takes longer than to deliver the rest of that message.
+        """
+        self._forget(stream)
+        if isinstance(stream, Quiet):
+            rouse(stream)
+        stream.set_close_callback(None)
+        if not self._returned:
+            asyncio.get_running_loop().call_soon(self._serve_some)
+        self._returned.append((stream, address))
+
+    def _serve_some(self) -> None:
+        for _ in range(min(len(self._returned), _RETURNS_PER_PASS)):
+            super().handle_stream(*self._returned.popleft())
+        if self._returned:
+            asyncio.get_running_loop().call_soon(self._serve_some)
+
+    async def close_all_connections(self) -> None:
+        for stream in list(self._resting):
+            stream.close()
+        for stream, _ in self._returned:
+            stream.close()
+        await super().close_all_connections()
 
     def on_close(self, server_conn: object) -> None:
         super().on_close(server_conn)

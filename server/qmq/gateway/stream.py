@@ -1,16 +1,11 @@
-"""A connection on a Tornado stream: reads chunks, writes the outbox, keeps time, ends well.
+"""A connection on a Tornado stream: a socket of its own, for as long as the client is there.
 
-Writing. What a pass of the loop left in the outbox is joined and given to the
-socket at once. Only if the socket does not take all of it, the rest goes to the
-stream, and until the stream has written that, everything else waits in the outbox,
-where it is counted: Tornado's own write buffer has no limit.
+What is to be written is given to the socket at once. Only if the socket does not take
+all of it, the rest goes to the stream, and until the stream has written that the
+connection is blocked: Tornado's own write buffer has no limit.
 
-Reading stops while the client lets its replies pile up, so one that floods is
-slowed by TCP. Ending always goes: last words, close, a while to read them, and then
-the socket, so that no reset destroys what was said.
-
-Everything here happens on the connection's own loop. What the octets mean is the
-business of a subclass and of its conversation.
+After the last words the socket stays until the client has read them, so that no reset
+destroys what was said.
 """
 
 from __future__ import annotations
@@ -18,137 +13,64 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
-import logging
 import socket
 import ssl
 import sys
 import termios
-from dataclasses import dataclass
-from typing import Any, Protocol
 
 from tornado.iostream import IOStream, StreamClosedError
 
 from qmq.core.memory import UNCOUNTED, Memory
-from qmq.core.outbox import Delivery, Outbox
-from qmq.errors import CODES, Code, QmqError
+from qmq.errors import QmqError
+from qmq.gateway.connection import Connection, Conversation, Timing
 from qmq.gateway.tls import say_end
 from qmq.stats import Stats
 
-log = logging.getLogger("qmq.gateway")
-
 _READ_CHUNK = 64 * 1024
-_WRITE_CHUNK = 16 * 1024  # small, because that one was written is a sign of life
-_CHUNKS_PER_TURN = 16  # then other connections get theirs
-_MAX_REPLIES = 64 * 1024  # replies that may wait before we stop reading more requests
 
 
-class Conversation(Protocol):
-    """What a connection asks of the session that it carries.
-
-    `stream` says that it does not care how what it receives was cut into messages,
-    so that they may be handed over many at a time.
-    """
-
-    stream: bool
-    ending: Code | None
-    heartbeat: tuple[int, int]
-    name: str
-
-    @property
-    def publishes(self) -> bool: ...
-
-    @property
-    def open(self) -> bool: ...
-
-    def receive(self, data: bytes, text: bool = False) -> None: ...
-
-    def fail(self, error: QmqError) -> None: ...
-
-    def close(self, code: Code = ...) -> None: ...
-
-    def beat(self) -> None: ...
-
-    def describe(self) -> dict[str, object]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """How long a connection waits for what, in seconds.
-
-    `connect`: for the client to log in. `ping`: between signs of life; a client
-    that was silent for twice as long is gone. `linger`: for the client to read
-    its last words.
-    """
-
-    connect: float = 10.0
-    ping: float = 25.0
-    linger: float = 5.0
-
-
-class Connection:
-    """One client's socket. Subclasses say how octets become its conversation's.
+class StreamConnection(Connection):
+    """A connection on a socket. Subclasses say how octets become its conversation's.
 
     Args:
         stream: Taken over whole.
-        stats: Where endings are counted; what concerns this client alone also in its own.
-        timing: How long to wait for what.
-        max_outbox: Octets that may wait for the client.
-        memory: The node's account: while it is full, what publishes is not read.
+        stats: As for every connection, and so the rest.
 
     """
 
-    __slots__ = (
-        "_blocked", "_closing", "_doomed", "_heard", "_loop", "_memory", "_opened", "_paused", "_period", "_send",
-        "_sent", "_silence", "_stats", "_stream", "_timer", "_timing", "_untaken", "_waits",
-        "conversation", "on_end", "outbox", "stats",
-    )  # fmt: skip
-
-    conversation: Conversation
-    pings = True  # whether `ping` makes a live client answer
+    __slots__ = ("_send", "_stream", "_untaken")
 
     def __init__(
         self, stream: IOStream, stats: Stats, timing: Timing, max_outbox: int, memory: Memory = UNCOUNTED
     ) -> None:
-        self.stats = Stats(stats)
-        self.outbox = Outbox(self, self.stats, max_outbox, memory)
-        self._memory = memory
-        self.on_end: Any = None
+        super().__init__(stats, timing, max_outbox, memory)
         self._stream = stream
-        self._stats = stats
-        self._timing = timing
-        self._loop = asyncio.get_running_loop()
         # TLS must repeat a refused write with the same octets, which only the stream can do.
         self._send = None if isinstance(stream.socket, ssl.SSLSocket) else stream.socket.send
-        self._blocked = self._closing = self._doomed = self._opened = self._paused = self._waits = False
-        self._heard = self._sent = True
-        self._silence = self._period = 0.0
-        self._timer: asyncio.TimerHandle | None = None
         self._untaken = 0
 
     def start(self, conversation: Conversation, refusal: QmqError | None = None) -> None:
-        """Begins to read, on behalf of a conversation; one that is refused hears nothing of it."""
-        self.conversation = conversation
         self._stream.set_close_callback(self._ended)
-        self._timer = self._loop.call_later(self._timing.connect, self._too_late)
-        if refusal is not None:
-            self.fail(refusal)
+        super().start(conversation, refusal)
         self._read()
 
-    # What subclasses define
+    def abort(self) -> None:
+        """Closes the socket now."""
+        self._stream.close()
 
-    def received(self, data: bytes) -> None:
-        """Passes on what was read."""
-        raise NotImplementedError
+    @property
+    def tls(self) -> bool:
+        return self._send is None
 
-    def farewell(self, code: Code) -> bytes:
-        """The transport's own goodbye, sent after the conversation's last words."""
-        raise NotImplementedError
+    @property
+    def peer_done(self) -> bool:
+        """Whether the client has said goodbye too, so that closing loses nothing."""
+        return False
 
-    def ping(self) -> bytes:
-        """What makes a live client answer, where its protocol has no heart-beats."""
-        raise NotImplementedError
-
-    # Reading
+    @property
+    def deaf(self) -> bool:
+        """Whether no goodbye can be heard any more, because what comes makes no sense."""
+        return False
 
     def _read(self) -> None:
         try:
@@ -162,76 +84,8 @@ class Connection:
             future.add_done_callback(self._on_read)
 
     def _on_read(self, future: asyncio.Future[bytes]) -> None:
-        if future.cancelled() or future.exception() is not None:
-            return  # the close callback follows
-        self._heard = True
-        try:
-            self.received(future.result())
-        except Exception:
-            log.exception("session %s failed", self.conversation.name)
-            self.conversation.fail(QmqError("internal-error"))
-            self.end(CODES["internal-error"])
-        self._after_talk()
-        if self._memory.full and self.conversation.publishes and not self._closing:
-            self._wait_for_memory()
-        elif self.outbox.reply_bytes < _MAX_REPLIES:
-            # Not at once: what this chunk published is written first, and what comes
-            # meanwhile makes one larger batch instead of two small ones.
-            self._loop.call_soon(self._read)
-        else:
-            self._paused = True  # until _write_backlog has made room
-
-    def _wait_for_memory(self) -> None:
-        """Reads no more until there is room for what it would publish."""
-        self._waits = True
-        self.stats.add("publishers_slowed")
-        self._memory.wait(self._go_on)
-
-    def _go_on(self) -> None:
-        self._waits = False
-        self._loop.call_soon(self._read)
-
-    def _after_talk(self) -> None:
-        conversation = self.conversation
-        if conversation.ending is not None:
-            self.end()
-        elif not self._opened and conversation.open:
-            self._opened = True
-            self._keep_alive()
-        if self.outbox.fresh:
-            self.flush()
-
-    # Writing
-
-    def flush(self) -> None:
-        """Writes what is fresh in the outbox, or holds it back while the client is busy."""
-        outbox = self.outbox
-        if not outbox.fresh:
-            return
-        if self._blocked:
-            error = outbox.hold()
-            if error is not None and not self._doomed:
-                # Not at once: the hub may be half way through its subscribers.
-                self._doomed = True
-                self._loop.call_soon(self.fail, error)
-            return
-        self._sent = True
-        if self._write(outbox.take_fresh()) and outbox.waiting:
-            self._loop.call_soon(self._resume_queues)
-
-    def _resume_queues(self) -> None:
-        if not self._blocked:
-            self.outbox.resume()
-
-    def deliver(self, data: bytes, batch: list[Delivery]) -> None:
-        """Writes a batch that others get too."""
-        outbox = self.outbox
-        if self._blocked or outbox.fresh:
-            outbox.fresh.extend(batch)
-            self.flush()
-        elif not self._doomed:
-            self._sent = True
-            self._write(data)
+        if not future.cancelled() and future.exception() is None:  # else the close callback follows
+            self._take(future.result())
 
     def _write(self, data: bytes) -> bool:
         """Sends what the socket takes and leaves the rest to the stream; true if all was taken."""
@@ -253,133 +107,17 @@ class Connection:
         if future.done() and future.exception() is None:
             return True  # with TLS the usual case; the socket has it, which says nothing of the client
         self._blocked = True
-        future.add_done_callback(self._drained)
+        future.add_done_callback(self._on_written)
         return False
 
-    def _drained(self, future: asyncio.Future[None]) -> None:
-        if future.cancelled() or future.exception() is not None:
-            return  # the close callback follows
-        self._heard = True  # to take what it is sent is a sign of life too
-        self._write_backlog()
-
-    def _write_backlog(self) -> None:
-        outbox = self.outbox
-        for _ in range(_CHUNKS_PER_TURN):
-            if not outbox.backlog_bytes:
-                self._blocked = False
-                self.flush()
-                if self.outbox.waiting:
-                    self._loop.call_soon(self._resume_queues)
-                break
-            self._sent = True
-            if not self._write(outbox.take(_WRITE_CHUNK)):
-                break
-        else:
-            self._loop.call_soon(self._write_backlog)
-        if self._paused and outbox.reply_bytes < _MAX_REPLIES:
-            self._paused = False
-            self._read()
-        self._close_if_done()
-
-    # Keeping alive
-
-    def _keep_alive(self) -> None:
-        """Sets the period at which both directions are looked at: two fit into what we owe, so that no beat is late."""
-        owe, owed = self.conversation.heartbeat
-        intervals = [self._timing.ping, *([owe / 2500] if owe else []), *([owed / 1000] if owed else [])]
-        self._period = min(intervals)
-        self._rearm(self._period, self._tick)
-
-    def _tick(self) -> None:
-        owe, owed = self.conversation.heartbeat
-        taking = self._blocked and self._is_taking()
-        if self._heard or self._waits or taking:
-            self._silence = 0.0
-        else:
-            self._silence += self._period
-        allowed = 2 * (owed / 1000 if owed else self._timing.ping)
-        error = self.outbox.in_the_way() if self._blocked and not taking else None
-        if self._silence >= allowed and (owed or self.pings or self._blocked):
-            error = QmqError("heartbeat-lost", f"nothing came for {self._silence:g} seconds")
-        if error is not None:
-            self.fail(error)
-            return
-        if not self._blocked:
-            if owe and not self._sent:
-                self.conversation.beat()
-            if self.pings and not owed and not self._heard and self._silence >= self._timing.ping:
-                self.outbox.reply(self.ping())
-        self._heard = self._sent = False
-        self.flush()
-        self._rearm(self._period, self._tick)
+    def _on_written(self, future: asyncio.Future[None]) -> None:
+        if not future.cancelled() and future.exception() is None:  # else the close callback follows
+            self._drained()
 
     def _is_taking(self) -> bool:
         """Whether a blocked client has acknowledged anything since the last look."""
         before, self._untaken = self._untaken, _untaken(self._stream.socket)
         return before != self._untaken
-
-    def _too_late(self) -> None:
-        self.fail(QmqError("connect-timeout", f"{self._timing.connect:g} seconds are allowed"))
-
-    def _rearm(self, delay: float, callback: Any) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = self._loop.call_later(delay, callback)
-
-    # Ending
-
-    def fail(self, error: QmqError) -> None:
-        """Drops what waits, tells the client why, and closes."""
-        if self._closing:
-            return
-        log.info("session %s ended: %s", self.conversation.name, error)
-        self._doomed = True
-        self.outbox.clear()
-        self.conversation.fail(error)
-        self._after_talk()
-
-    def hang_up(self, error: QmqError) -> None:
-        """Tells the client why, after what is on its way already, and closes."""
-        if not self._closing:
-            log.info("session %s ended: %s", self.conversation.name, error)
-            self.conversation.fail(error)
-            self._after_talk()
-
-    def end(self, code: Code | None = None) -> None:
-        """Says goodbye; the socket is closed when that was read, or after the linger time."""
-        if self._closing:
-            return
-        self._closing = True
-        if self._waits:  # what still comes is thrown away
-            self._memory.forget(self._go_on)
-            self._go_on()
-        code = code or self.conversation.ending or CODES["closed"]
-        self._stats.add(f"connections_closed_{code.name}")
-        goodbye = self.farewell(code)
-        if goodbye:
-            self.outbox.reply(goodbye)
-        self.flush()
-        self._rearm(self._timing.linger, self._stream.close)
-        self._close_if_done()
-
-    def abort(self) -> None:
-        """Closes the socket now."""
-        self._stream.close()
-
-    @property
-    def peer_done(self) -> bool:
-        """Whether the client has said goodbye too, so that closing loses nothing."""
-        return False
-
-    @property
-    def deaf(self) -> bool:
-        """Whether no goodbye can be heard any more, because what comes makes no sense."""
-        return False
-
-    def describe(self) -> dict[str, object]:
-        """What an operator may know about it."""
-        transport = type(self).__name__.removesuffix("Connection").lower()
-        return {"transport": transport, "tls": self._send is None, **self.conversation.describe()}
 
     def _close_if_done(self) -> None:
         if not self._closing or self._blocked or self._stream.closed():
@@ -391,25 +129,6 @@ class Connection:
             say_end(self._stream.socket)
             with contextlib.suppress(OSError):
                 self._stream.socket.shutdown(socket.SHUT_WR)
-
-    def _ended(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        if not self._closing:
-            self._closing = True
-            self._stats.add("connections_lost")
-        if self._waits:
-            self._memory.forget(self._go_on)
-        self._doomed = True
-        self.conversation.close(CODES["connection-lost"])
-        self.outbox.clear()
-        del self.outbox.sink  # or the two would keep each other until a full collection, which is rare
-        if self.on_end is not None:
-            self.on_end(self)
-
-    def __repr__(self) -> str:
-        state = "closing" if self._closing else "blocked" if self._blocked else "idle"
-        return f"<{type(self).__name__} {self.conversation.name} {state} {self.outbox!r}>"
 
 
 def _untaken(sock: socket.socket) -> int:

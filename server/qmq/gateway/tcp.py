@@ -14,7 +14,7 @@ from tornado.tcpserver import TCPServer
 
 from qmq.errors import Code, QmqError
 from qmq.gateway.gateway import Gateway
-from qmq.gateway.stream import Connection
+from qmq.gateway.stream import StreamConnection
 from qmq.gateway.tls import refuse_tls
 
 
@@ -23,7 +23,7 @@ def frame(data: bytes, text: bool) -> bytes:
     return data
 
 
-class TcpConnection(Connection):
+class TcpConnection(StreamConnection):
     """A connection on which octets are the conversation's own.
 
     Args:

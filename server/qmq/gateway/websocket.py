@@ -15,9 +15,10 @@ from collections.abc import Callable
 from tornado.iostream import IOStream, StreamClosedError
 
 from qmq.errors import Code, QmqError
+from qmq.gateway.connection import Connection, Conversation
 from qmq.gateway.gateway import Gateway
 from qmq.gateway.handlers import Problems, check_origin, note_request, refuse
-from qmq.gateway.stream import Connection, Conversation
+from qmq.gateway.stream import StreamConnection
 from qmq.wire import websocket
 
 try:
@@ -41,7 +42,7 @@ def frame(data: bytes, text: bool) -> bytes:
     return websocket.encode(websocket.TEXT if text else websocket.BINARY, data)
 
 
-class WebSocketConnection(Connection):
+class WebSocketConnection(StreamConnection):
     """A connection that speaks RFC 6455, server side.
 
     Args:

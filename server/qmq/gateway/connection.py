@@ -1,0 +1,354 @@
+"""A client of the gateway, whatever carries it: its conversation, its outbox, its times.
+
+Writing. What a pass of the loop left in the outbox is joined and written at once. As
+long as that is under way, or nobody is there to read it, the connection is blocked and
+everything else waits in the outbox, where it is counted.
+
+Publishers wait here while the node is short of memory, and those that flood are not
+read while their replies pile up. Ending always goes: last words, goodbye, a while to
+read them.
+
+Everything here happens on the connection's own loop. What octets travel on is the
+business of subclasses, what they mean that of the conversation.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from qmq.core.memory import UNCOUNTED, Memory
+from qmq.core.outbox import Delivery, Outbox
+from qmq.errors import CODES, Code, QmqError
+from qmq.stats import Stats
+
+log = logging.getLogger("qmq.gateway")
+
+_CHUNKS_PER_TURN = 16  # then other connections get theirs
+_MAX_REPLIES = 64 * 1024  # replies that may wait before we stop reading more requests
+
+
+class Conversation(Protocol):
+    """What a connection asks of the session that it carries.
+
+    `stream` says that it does not care how what it receives was cut into messages,
+    so that they may be handed over many at a time.
+    """
+
+    stream: bool
+    ending: Code | None
+    heartbeat: tuple[int, int]
+    name: str
+
+    @property
+    def publishes(self) -> bool: ...
+
+    @property
+    def open(self) -> bool: ...
+
+    def receive(self, data: bytes, text: bool = False) -> None: ...
+
+    def fail(self, error: QmqError) -> None: ...
+
+    def close(self, code: Code = ...) -> None: ...
+
+    def beat(self) -> None: ...
+
+    def describe(self) -> dict[str, object]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How long a connection waits for what, in seconds.
+
+    `connect`: for the client to log in. `ping`: between signs of life; a client
+    that was silent for twice as long is gone. `linger`: for the client to read
+    its last words.
+    """
+
+    connect: float = 10.0
+    ping: float = 25.0
+    linger: float = 5.0
+
+
+class Connection:
+    """One client's connection. Subclasses say how it reads, writes and ends.
+
+    Args:
+        stats: Where endings are counted; what concerns this client alone also in its own.
+        timing: How long to wait for what.
+        max_outbox: Octets that may wait for the client.
+        memory: The node's account: while it is full, what publishes is not read.
+
+    Attributes:
+        on_end: Called with the connection when all of it is gone.
+
+    """
+
+    __slots__ = (
+        "_blocked", "_closing", "_doomed", "_heard", "_loop", "_memory", "_opened", "_paused", "_period",
+        "_sent", "_silence", "_stats", "_timer", "_timing", "_waits",
+        "conversation", "on_end", "outbox", "stats",
+    )  # fmt: skip
+
+    conversation: Conversation
+    pings = True  # whether `ping` makes a live client answer
+    chunk = 16 * 1024  # octets of what has waited that are written at once; that they were is a sign of life
+
+    def __init__(self, stats: Stats, timing: Timing, max_outbox: int, memory: Memory = UNCOUNTED) -> None:
+        self.stats = Stats(stats)
+        self.outbox = Outbox(self, self.stats, max_outbox, memory)
+        self._memory = memory
+        self.on_end: Any = None
+        self._stats = stats
+        self._timing = timing
+        self._loop = asyncio.get_running_loop()
+        self._blocked = self._closing = self._doomed = self._opened = self._paused = self._waits = False
+        self._heard = self._sent = True
+        self._silence = self._period = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def start(self, conversation: Conversation, refusal: QmqError | None = None) -> None:
+        """Begins on behalf of a conversation; one that is refused hears nothing of it."""
+        self.conversation = conversation
+        self._timer = self._loop.call_later(self._timing.connect, self._too_late)
+        if refusal is not None:
+            self.fail(refusal)
+
+    # What subclasses define
+
+    def received(self, data: bytes) -> None:
+        """Passes on what was read."""
+        raise NotImplementedError
+
+    def farewell(self, code: Code) -> bytes:
+        """The transport's own goodbye, sent after the conversation's last words."""
+        raise NotImplementedError
+
+    def ping(self) -> bytes:
+        """What makes a live client answer, where its protocol has no heart-beats."""
+        raise NotImplementedError
+
+    def abort(self) -> None:
+        """Ends it now."""
+        raise NotImplementedError
+
+    def _read(self) -> None:
+        """Reads on."""
+        raise NotImplementedError
+
+    def _write(self, data: bytes) -> bool:
+        """Writes; true if there may be more at once, else `_blocked` is set until `_drained`."""
+        raise NotImplementedError
+
+    def _close_if_done(self) -> None:
+        """After a goodbye: ends it if nothing is left to be written or read."""
+        raise NotImplementedError
+
+    def _is_taking(self) -> bool:
+        """Whether a blocked client has taken anything since the last look."""
+        return False
+
+    @property
+    def tls(self) -> bool:
+        """Whether it is encrypted."""
+        return False
+
+    # Reading
+
+    def _take(self, data: bytes) -> None:
+        """Takes what was read, and says how to go on."""
+        self._heard = True
+        try:
+            self.received(data)
+        except Exception:
+            log.exception("session %s failed", self.conversation.name)
+            self.conversation.fail(QmqError("internal-error"))
+            self.end(CODES["internal-error"])
+        self._after_talk()
+        if self._memory.full and self.conversation.publishes and not self._closing:
+            self._wait_for_memory()
+        elif self.outbox.reply_bytes < _MAX_REPLIES:
+            # Not at once: what this chunk published is written first, and what comes
+            # meanwhile makes one larger batch instead of two small ones.
+            self._loop.call_soon(self._read)
+        else:
+            self._paused = True  # until _write_backlog has made room
+
+    def _wait_for_memory(self) -> None:
+        """Reads no more until there is room for what it would publish."""
+        self._waits = True
+        self.stats.add("publishers_slowed")
+        self._memory.wait(self._go_on)
+
+    def _go_on(self) -> None:
+        self._waits = False
+        self._loop.call_soon(self._read)
+
+    def _after_talk(self) -> None:
+        conversation = self.conversation
+        if conversation.ending is not None:
+            self.end()
+        elif not self._opened and conversation.open:
+            self._opened = True
+            self._keep_alive()
+        if self.outbox.fresh:
+            self.flush()
+
+    # Writing
+
+    def flush(self) -> None:
+        """Writes what is fresh in the outbox, or holds it back while the client is busy."""
+        outbox = self.outbox
+        if not outbox.fresh:
+            return
+        if self._blocked:
+            error = outbox.hold()
+            if error is not None and not self._doomed:
+                # Not at once: the hub may be half way through its subscribers.
+                self._doomed = True
+                self._loop.call_soon(self.fail, error)
+            return
+        self._sent = True
+        if self._write(outbox.take_fresh()) and outbox.waiting:
+            self._loop.call_soon(self._resume_queues)
+
+    def _resume_queues(self) -> None:
+        if not self._blocked:
+            self.outbox.resume()
+
+    def deliver(self, data: bytes, batch: list[Delivery]) -> None:
+        """Writes a batch that others get too."""
+        outbox = self.outbox
+        if self._blocked or outbox.fresh:
+            outbox.fresh.extend(batch)
+            self.flush()
+        elif not self._doomed:
+            self._sent = True
+            self._write(data)
+
+    def _drained(self) -> None:
+        """What was written has been taken."""
+        self._heard = True  # a sign of life too
+        self._write_backlog()
+
+    def _write_backlog(self) -> None:
+        outbox = self.outbox
+        for _ in range(_CHUNKS_PER_TURN):
+            if not outbox.backlog_bytes:
+                self._blocked = False
+                self.flush()
+                if self.outbox.waiting:
+                    self._loop.call_soon(self._resume_queues)
+                break
+            self._sent = True
+            if not self._write(outbox.take(self.chunk)):
+                break
+        else:
+            self._loop.call_soon(self._write_backlog)
+        if self._paused and outbox.reply_bytes < _MAX_REPLIES:
+            self._paused = False
+            self._read()
+        self._close_if_done()
+
+    # Keeping alive
+
+    def _keep_alive(self) -> None:
+        """Sets the period at which both directions are looked at: two fit into what we owe, so that no beat is late."""
+        owe, owed = self.conversation.heartbeat
+        intervals = [self._timing.ping, *([owe / 2500] if owe else []), *([owed / 1000] if owed else [])]
+        self._period = min(intervals)
+        self._rearm(self._period, self._tick)
+
+    def _tick(self) -> None:
+        owe, owed = self.conversation.heartbeat
+        taking = self._blocked and self._is_taking()
+        if self._heard or self._waits or taking:
+            self._silence = 0.0
+        else:
+            self._silence += self._period
+        allowed = 2 * (owed / 1000 if owed else self._timing.ping)
+        error = self.outbox.in_the_way() if self._blocked and not taking else None
+        if self._silence >= allowed and (owed or self.pings or self._blocked):
+            error = QmqError("heartbeat-lost", f"nothing came for {self._silence:g} seconds")
+        if error is not None:
+            self.fail(error)
+            return
+        if not self._blocked:
+            if owe and not self._sent:
+                self.conversation.beat()
+            if self.pings and not owed and not self._heard and self._silence >= self._timing.ping:
+                self.outbox.reply(self.ping())
+        self._heard = self._sent = False
+        self.flush()
+        self._rearm(self._period, self._tick)
+
+    def _too_late(self) -> None:
+        self.fail(QmqError("connect-timeout", f"{self._timing.connect:g} seconds are allowed"))
+
+    def _rearm(self, delay: float, callback: Any) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_later(delay, callback)
+
+    # Ending
+
+    def fail(self, error: QmqError) -> None:
+        """Drops what waits, tells the client why, and closes."""
+        if self._closing:
+            return
+        log.info("session %s ended: %s", self.conversation.name, error)
+        self._doomed = True
+        self.outbox.clear()
+        self.conversation.fail(error)
+        self._after_talk()
+
+    def hang_up(self, error: QmqError) -> None:
+        """Tells the client why, after what is on its way already, and closes."""
+        if not self._closing:
+            log.info("session %s ended: %s", self.conversation.name, error)
+            self.conversation.fail(error)
+            self._after_talk()
+
+    def end(self, code: Code | None = None) -> None:
+        """Says goodbye; all is over when that was read, or after the linger time."""
+        if self._closing:
+            return
+        self._closing = True
+        if self._waits:  # what still comes is thrown away
+            self._memory.forget(self._go_on)
+            self._go_on()
+        code = code or self.conversation.ending or CODES["closed"]
+        self._stats.add(f"connections_closed_{code.name}")
+        goodbye = self.farewell(code)
+        if goodbye:
+            self.outbox.reply(goodbye)
+        self.flush()
+        self._rearm(self._timing.linger, self.abort)
+        self._close_if_done()
+
+    def describe(self) -> dict[str, object]:
+        """What an operator may know about it."""
+        transport = type(self).__name__.removesuffix("Connection").lower()
+        return {"transport": transport, "tls": self.tls, **self.conversation.describe()}
+
+    def _ended(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        if not self._closing:
+            self._closing = True
+            self._stats.add("connections_lost")
+        if self._waits:
+            self._memory.forget(self._go_on)
+        self._doomed = True
+        self.conversation.close(CODES["connection-lost"])
+        self.outbox.clear()
+        del self.outbox.sink  # or the two would keep each other until a full collection, which is rare
+        if self.on_end is not None:
+            self.on_end(self)
+
+    def __repr__(self) -> str:
+        state = "closing" if self._closing else "blocked" if self._blocked else "idle"
+        return f"<{type(self).__name__} {self.conversation.name} {state} {self.outbox!r}>"
