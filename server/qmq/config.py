@@ -72,6 +72,8 @@ class Limits:
         10.0, "how long a new connection has to send its request, and then to log in", 0.01
     )
     ping_seconds: float = _option(25.0, "silence after which a client is pinged; after twice as long it is gone", 0.01)
+    idempotency_keys: int = _option(100_000, "keys of publishes remembered, to drop what comes again", 0)
+    idempotency_seconds: float = _option(300.0, "how long each key is remembered", 0.1)
     poll_hold_seconds: float = _option(25.0, "how long a long-poll waits for something to say", 0.01)
     poll_gone_seconds: float = _option(15.0, "how long a session on /poll may be without a request that receives", 0.01)
     heartbeat_ms: int = _option(100, "the shortest STOMP heart-beat, in milliseconds", 10)

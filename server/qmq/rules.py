@@ -42,6 +42,8 @@ def rules_of(config: Config) -> Rules:
         max_exchanges=limits.exchanges,
         max_bindings=limits.bindings,
         auto_create=config.auto_create,
+        keys=limits.idempotency_keys,
+        key_seconds=limits.idempotency_seconds,
     )
     _try(rules)
     return rules

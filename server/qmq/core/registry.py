@@ -27,6 +27,7 @@ from qmq.core.memory import Memory
 from qmq.core.message import Envelope, Message
 from qmq.core.options import QueueOptions, check_same
 from qmq.core.queue import Queue
+from qmq.core.recent import Recent
 from qmq.core.timers import Timers
 from qmq.errors import QmqError
 from qmq.stats import Stats
@@ -44,6 +45,8 @@ class Rules:
         max_queues: How many there may be.
         auto_create: Whether queues that nobody declared appear on first use; those
             that a pattern of the configuration names do in any case.
+        keys: How many idempotency keys are remembered.
+        key_seconds: How long each is.
 
     """
 
@@ -54,6 +57,8 @@ class Rules:
     max_exchanges: int = 1_000
     max_bindings: int = 100_000
     auto_create: bool = True
+    keys: int = 100_000
+    key_seconds: float = 300.0
 
 
 class Registry:
@@ -70,6 +75,7 @@ class Registry:
         hub: The switchboard of topics.
         queues: By destination.
         exchanges: By name.
+        published: The idempotency keys of what was published lately.
 
     """
 
@@ -81,6 +87,7 @@ class Registry:
         self.exchanges = {name: Exchange(name, kind, durable=True) for name, kind in PREDECLARED.items()}
         self.hub = hub
         self._rules = rules or Rules()
+        self.published = Recent(timers.clock, self._rules.keys, self._rules.key_seconds, stats)
         self._owned: dict[Hashable, dict[Queue, None]] = {}
         self._bindings = Bindings(self.exchanges, self._rules.max_bindings, hub.forget_routes)
         self._letters = Letters(self.publish, timers, stats)
@@ -116,6 +123,13 @@ class Registry:
         message = self.hub.number(envelope, body, text)
         queue.put(message)
         return message
+
+    def repeats(self, key: str) -> bool:
+        """Whether a publish with this idempotency key has succeeded lately; counted, for it is now dropped."""
+        if key not in self.published:
+            return False
+        self.stats.add("publishes_repeated")
+        return True
 
     def targets(self, envelope: Envelope) -> list[Queue]:
         """The queues that may refuse a message; one that does not exist yet is created.

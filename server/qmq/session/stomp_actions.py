@@ -123,12 +123,17 @@ class Actions:
                 registry.declare(envelope.destination, properties, self._session)
         publish: Publish = registry.hub.publish if envelope.destination.startswith(TOPIC) else registry.publish
         transaction = headers.get("transaction")
+        key = stomp_headers.idempotency_key(headers)
         if transaction is not None:
-            self._in_transaction().add(transaction, Publishing(publish, envelope, body, text))
-            return
-        if "receipt" not in headers and lasting and not properties:
-            head.memo = (publish, envelope)
-        publish(envelope, body, text)
+            self._in_transaction().add(transaction, Publishing(publish, envelope, body, text, key))
+        elif key:
+            if not registry.repeats(key):
+                publish(envelope, body, text)
+                registry.published.add(key)  # now that it has succeeded: what was refused can be tried again
+        else:
+            if "receipt" not in headers and lasting and not properties:
+                head.memo = (publish, envelope)
+            publish(envelope, body, text)
 
     def _envelope(self, headers: Mapping[str, str]) -> Envelope:
         passed_on = _passed_on(headers)

@@ -41,7 +41,8 @@ class Limits:
 # Headers of SEND that speak to the server and are not passed on, and those that a
 # MESSAGE has from the server only.
 NOT_PASSED_ON = frozenset(
-    {"destination", "content-length", "receipt", "transaction", "subscription", "ack", "redelivered", "delivery-count"}
+    {"destination", "content-length", "receipt", "transaction", "idempotency-key"}
+    | {"subscription", "ack", "redelivered", "delivery-count"}
 )
 
 # A queue's properties by header. RabbitMQ's names for them are as good as ours.
@@ -66,6 +67,7 @@ _KNOWN = (
 _OF_OWN = options.QueueOptions(exclusive=True, overflow=options.Full.DROP_HEAD)
 
 _NUMBER = re.compile(r"[0-9]{1,15}")
+_KEY = re.compile(r"[!-~]{1,128}")
 
 
 def number(headers: Mapping[str, str], name: str, default: int, least: int = 1) -> int:
@@ -96,6 +98,21 @@ def truth(headers: Mapping[str, str], name: str, default: bool) -> bool:
     if value not in ("true", "false"):
         raise QmqError("bad-header", f"{name} is true or false: {value[:32]!r}")
     return value == "true"
+
+
+def idempotency_key(headers: Mapping[str, str]) -> str:
+    """What tells a repeated SEND from a new one; empty if it has no key.
+
+    Raises:
+        QmqError: `bad-header` if it is not 1 to 128 printable characters of ASCII.
+
+    """
+    key = headers.get("idempotency-key")
+    if key is None:
+        return ""
+    if not _KEY.fullmatch(key):
+        raise QmqError("bad-header", "idempotency-key has 1 to 128 printable characters of ASCII, and no spaces")
+    return key
 
 
 def earliest(headers: Mapping[str, str]) -> bool:

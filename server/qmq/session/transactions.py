@@ -30,6 +30,7 @@ class Publishing:
     envelope: Envelope
     body: bytes
     text: bool
+    key: str = ""  # its idempotency key
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,11 +122,13 @@ class Transactions:
                 stands in the way of one part.
 
         """
-        actions = self._take(name)
+        actions = self._without_repeated(self._take(name))
         self._check(actions)
         for action in actions:
             if isinstance(action, Publishing):
                 action.publish(action.envelope, action.body, action.text)
+                if action.key:
+                    self._registry.published.add(action.key)
             else:
                 for tag in action.subscription.settling(action.tag):
                     action.subscription.settle(tag, action.ack, action.requeue)
@@ -154,6 +157,17 @@ class Transactions:
         self._registry.memory.free(octets)
         return actions
 
+    def _without_repeated(self, actions: list[Publishing | Settling]) -> list[Publishing | Settling]:
+        """What is left when each idempotency key counts once, also within a transaction."""
+        left: list[Publishing | Settling] = []
+        keys: set[str] = set()
+        for action in actions:
+            key = action.key if isinstance(action, Publishing) else ""
+            if not key or (key not in keys and not self._registry.repeats(key)):
+                left.append(action)
+                keys.add(key)
+        return left
+
     def _check(self, actions: list[Publishing | Settling]) -> None:
         returned = _check_settlings(action for action in actions if isinstance(action, Settling))
         loads: dict[Queue, _Load] = {}
@@ -177,7 +191,9 @@ class Transactions:
 
 
 def _octets(action: Publishing | Settling) -> int:
-    return OVERHEAD + (len(action.body) + action.envelope.octets if isinstance(action, Publishing) else 0)
+    return OVERHEAD + (
+        len(action.body) + action.envelope.octets + len(action.key) if isinstance(action, Publishing) else 0
+    )
 
 
 def _check_settlings(actions: Iterable[Settling]) -> dict[QueueSubscription, set[int]]:
