@@ -32,7 +32,8 @@ const BUNDLES = [
     namespace: 'qmq.entry',
     dist: 'js/dist/qmq',
     global: 'root.qmq',
-    names: ['connect', 'Client', 'Error', 'WebSocketTransport'],
+    names: ['connect', 'Client', 'Error', 'WebSocketTransport',
+      'StreamingTransport', 'LongPollingTransport'],
   },
   {
     entry: 'js/entry_testing.js',
@@ -45,10 +46,19 @@ const BUNDLES = [
 
 const LICENCE = '/* QMQ, the Quick Message Queue. Licence: Apache-2.0. */\n';
 
+/**
+ * What a client did wrong is told in the ERROR frame, sentence and all; only of
+ * these does the browser say the sentence itself.
+ */
+const OWN_MISUSE = new Set(
+    ['bad-frame', 'bad-header', 'bad-origin', 'missing-header', 'unknown-delivery']);
+
 /** The table of error codes as a Closure module. */
 function errorTable(errors) {
-  const row = ([code, {close, retry, text}]) =>
-      `  [${quote(code)}, {close: ${close}, retry: ${retry}, text: ${quote(text)}}],`;
+  const row = ([code, {close, retry, text}]) => {
+    const own = close < 4500 || OWN_MISUSE.has(code) ? text : '';
+    return `  [${quote(code)}, {close: ${close}, retry: ${retry}, text: ${quote(own)}}],`;
+  };
   return `/**
  * @fileoverview The error codes that server and browser share. Made by
  * js/build.mjs from ${ERRORS}; change that file, not this one.
@@ -58,7 +68,7 @@ goog.module('qmq.errorcode');
 
 /**
  * close: the WebSocket close number. retry: whether to try again is of use.
- * text: a sentence for people.
+ * text: a sentence for people; empty if the server always says it.
  * @const {!Map<string, {close: number, retry: boolean, text: string}>}
  */
 const TABLE = new Map([

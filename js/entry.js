@@ -7,7 +7,9 @@
 goog.module('qmq.entry');
 
 const Client = goog.require('qmq.Client');
+const LongPollingTransport = goog.require('qmq.net.LongPollingTransport');
 const QmqError = goog.require('qmq.Error');
+const StreamingTransport = goog.require('qmq.net.StreamingTransport');
 const WebSocketTransport = goog.require('qmq.net.WebSocketTransport');
 const connect = goog.require('qmq.connect');
 
@@ -15,3 +17,5 @@ qmqExports['connect'] = connect;
 qmqExports['Client'] = Client;
 qmqExports['Error'] = QmqError;
 qmqExports['WebSocketTransport'] = WebSocketTransport;
+qmqExports['StreamingTransport'] = StreamingTransport;
+qmqExports['LongPollingTransport'] = LongPollingTransport;

@@ -19,7 +19,7 @@ export interface Frame {
 }
 
 export class FakeTransport implements Transport, TransportKind {
-  readonly transportName: string;
+  transportName: string;
   /** The URL of the last connection. */
   url: string;
   /** How many connections were tried. */
@@ -49,6 +49,11 @@ export class FakeTransport implements Transport, TransportKind {
   message(
       subscription: string, destination: string, body: string | Uint8Array,
       headers?: Headers): void;
+  /**
+   * The server cannot be reached, or does not let the client in. It tries again
+   * after a while, unless the code says that there is no use.
+   */
+  refuse(code?: number, reason?: string): Promise<void>;
   /** The client receives the receipt that a frame of its asked for. */
   answer(frame: Frame, headers?: Headers): void;
   /** The client receives the reply that a request of its asked for. */

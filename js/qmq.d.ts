@@ -12,8 +12,11 @@
 
 export as namespace qmq;
 
-/** A client begins as connecting; closed is final. */
-export type State = 'connecting' | 'open' | 'closed';
+/**
+ * A client begins as connecting. When the connection ends it is waiting, until
+ * it tries again; closed is final.
+ */
+export type State = 'connecting' | 'open' | 'waiting' | 'closed';
 
 /** What the server does when more waits for a page than was granted. */
 export type Overflow = 'disconnect' | 'drop-oldest' | 'drop-newest' | 'conflate';
@@ -42,13 +45,17 @@ export interface ClientOptions {
   headers?: Headers;
   onstate?: (state: State) => void;
   onerror?: (error: QmqError) => void;
-  /** How many frames wait at most for a connection. Default 1000. */
+  /**
+   * How many messages wait at most for a connection, and for the server's
+   * receipt when the connection has ended. Default 1000.
+   */
   maxQueued?: number;
-  /** How many bytes these frames have at most. Default 1 MiB. */
+  /** How many bytes these have at most. Default 1 MiB. */
   maxQueuedBytes?: number;
   /**
-   * The transports to choose from: the first that works here is taken.
-   * Default: WebSocket.
+   * The transports to choose from, the best first. Each that gets through is
+   * remembered; if none does, the error says for each why. Default: WebSocket,
+   * streaming, long-polling.
    */
   transports?: TransportKind[];
 }
@@ -66,6 +73,12 @@ export interface SubscribeOptions {
   ack?: Ack;
   /** How many messages of a queue the page may have unsettled at a time. */
   prefetch?: number;
+  /** Where to begin with a topic: earliest is all that the server has. Default: latest. */
+  from?: 'latest' | 'earliest';
+  /** Where to go on with a topic: the cursor of an earlier subscription. */
+  cursor?: string;
+  /** Told after each return to a topic: true if nothing was missed. */
+  onrecovered?: (isWhole: boolean) => void;
   /** More headers for SUBSCRIBE; they never replace the client's own. */
   headers?: Headers;
 }
@@ -148,6 +161,13 @@ export interface Subscription {
   /** Resolves with what was granted; rejects if it never came to be. */
   readonly ready: Promise<Granted>;
   /**
+   * How far it has read, for the option cursor of a later subscription; empty
+   * as long as nothing is known.
+   */
+  readonly cursor: string;
+  /** Told after each return to a topic: true if nothing was missed. */
+  onrecovered: ((isWhole: boolean) => void) | null;
+  /**
    * No message is delivered from the moment of the call. Resolves on the
    * server's receipt.
    */
@@ -157,8 +177,12 @@ export interface Subscription {
 /**
  * The client. Subscribing, publishing and asking need not wait for the connection.
  *
- * When it ends there is, in this order: every promise that waits is rejected,
- * one error event unless the page ended it, one state event, and `closed`.
+ * When the connection ends there is, in this order: what cannot be said again is
+ * rejected (a request that was sent), one error event, one state event. Then it
+ * is made anew: subscriptions go on where they were, and what was published and
+ * not acknowledged is sent again, which the server notices. The client is closed
+ * by the page, or by an error with `retry` false: every promise that waits is
+ * rejected, and after the events `closed` resolves.
  */
 export class Client {
   /**
@@ -168,6 +192,8 @@ export class Client {
   constructor(url: string, options?: ClientOptions);
 
   readonly state: State;
+  /** The name of the transport in use; empty while there is no connection. */
+  readonly transport: string;
   /** Resolves when the client is closed for good, with what ended it. */
   readonly closed: Promise<QmqError>;
   onstate: ((state: State) => void) | null;
@@ -247,5 +273,11 @@ export interface TransportKind {
   create(url: string, listener: Listener): Transport;
 }
 
-/** STOMP over the browser's own WebSocket. */
+/** STOMP over the browser's own WebSocket: `websocket`. */
 export const WebSocketTransport: TransportKind;
+
+/** Over HTTP answers that are read as they come: `streaming`. */
+export const StreamingTransport: TransportKind;
+
+/** Over HTTP answers, each of them whole: `long-polling`. */
+export const LongPollingTransport: TransportKind;

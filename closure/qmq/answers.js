@@ -87,9 +87,11 @@ class Answers {
    * @param {!QmqError} error
    * @param {boolean} isExpected The page ended the connection itself, so a
    *     promise that it left alone is no news to it.
+   * @param {function(string): boolean=} isSpared Whether this id goes on waiting.
    */
-  failAll(error, isExpected) {
+  failAll(error, isExpected, isSpared = () => false) {
     for (const id of Array.from(this.waiting_.keys())) {
+      if (isSpared(id)) continue;
       if (isExpected) this.waiting_.get(id).quiet();
       this.fail(id, error);
     }

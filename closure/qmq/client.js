@@ -7,30 +7,31 @@
  *     await client.publish('/topic/chat', {text: 'hi'});
  *     const reply = await client.request('/queue/sums', [1, 2]);
  *
- * Subscribing, publishing and asking need not wait for the connection. When it ends
- * there is, in this order: every promise that waits is rejected, one error
- * event unless the page ended it, one state event, and the promise `closed`.
- * Nothing follows, and no event is fired before the constructor has returned.
+ * Subscribing, publishing and asking need not wait for the connection. When it
+ * ends there is, in this order: what cannot be said again is rejected, one error
+ * event, one state event; then it is made anew, the subscriptions go on where
+ * they were, and what was published and not acknowledged is sent again. The
+ * client is closed by the page, or by an error that trying again does not help:
+ * then every promise that waits is rejected, and at last the promise `closed`
+ * resolves. Nothing follows, and no event is fired before the constructor has
+ * returned.
  */
 
 goog.module('qmq.Client');
 goog.module.declareLegacyNamespace();
 
-const Connection = goog.require('qmq.Connection');
 const Emitter = goog.require('qmq.Emitter');
 const Frame = goog.requireType('qmq.stomp.Frame');
+const Journal = goog.require('qmq.Journal');
+const Link = goog.require('qmq.Link');
 const Message = goog.require('qmq.Message');
-const Outbox = goog.require('qmq.Outbox');
 const QmqError = goog.require('qmq.Error');
 const State = goog.require('qmq.State');
 const Subscription = goog.require('qmq.Subscription');
 const Unsettled = goog.require('qmq.Unsettled');
-const WebSocketTransport = goog.require('qmq.net.WebSocketTransport');
 const address = goog.require('qmq.net.address');
 const bodies = goog.require('qmq.body');
 const frames = goog.require('qmq.stomp.frames');
-const granted = goog.require('qmq.granted');
-const login = goog.require('qmq.login');
 const {Answers, quiet} = goog.require('qmq.Answers');
 const {ClientOptions, PublishOptions, RequestOptions, SubscribeOptions} = goog.requireType('qmq.options');
 const {REPLIES, Requests} = goog.require('qmq.Requests');
@@ -55,35 +56,43 @@ class Client {
     this.closed = new Promise((resolve) => {
       this.resolveClosed_ = resolve;
     });
-    /** @private @const {!URL} */
-    this.url_ = address.resolve(url);
-    /** @private @const {!ClientOptions} */
-    this.options_ = options;
     /** @private {!State} */
     this.state_ = State.CONNECTING;
     /** @private {?QmqError} What ended it. */
     this.final_ = null;
-    /** @private {?Connection} */
-    this.connection_ = null;
     /** @private {number} The server shares work between equal ids. */
     this.nextSubscription_ = 0;
     /** @private {number} */
     this.nextReceipt_ = 0;
+    /** @private @const {string} What the names of its publishes begin with. */
+    this.name_ = randomName();
     /** @private @const {!Map<string, !Subscription>} */
     this.subscriptions_ = new Map();
-    /** @private @const {!Answers<!Map<string, string>>} By receipt id. */
-    this.receipts_ = new Answers();
-    /** @private @const {!Outbox} */
-    this.outbox_ = new Outbox(
+    /** @private @const {!Map<string, string>} Subscriptions by the receipts that grant them. */
+    this.granting_ = new Map();
+    /** @private @const {!Answers<!Map<string, string>>} Publishes by receipt. */
+    this.published_ = new Answers();
+    /** @private @const {!Answers<!Map<string, string>>} The same of what is said once. */
+    this.passing_ = new Answers();
+    /** @private @const {!Journal} */
+    this.journal_ = new Journal(
         optional(options.maxQueued, 1000),
         optional(options.maxQueuedBytes, 1024 * 1024));
     /** @private @const {!Requests} */
-    this.requests_ = new Requests(this.outbox_, (data) => this.hand_(data, false));
+    this.requests_ = new Requests(
+        this.journal_, (id, data) => this.hand_(id, data, false));
     /** @private @const {!Emitter<!State>} */
     this.states_ = new Emitter();
     /** @private @const {!Emitter<!QmqError>} */
     this.errors_ = new Emitter();
-    this.start_();
+    /** @private @const {!Link} */
+    this.link_ = new Link(address.resolve(url), options, {
+      ondial: () => this.enter_(State.CONNECTING),
+      onconnected: () => this.resume_(),
+      onframe: (frame) => this.handle_(frame),
+      onlost: (error, culprit, isFinal) => this.lose_(error, culprit, isFinal),
+    });
+    this.link_.dial();
   }
 
   /**
@@ -92,6 +101,16 @@ class Client {
    */
   get state() {
     return this.state_;
+  }
+
+  /**
+   * The name of the transport in use: websocket, streaming, long-polling, or
+   * that of one of the page's own. Empty while there is no connection.
+   * @export
+   * @return {string}
+   */
+  get transport() {
+    return this.link_.transport;
   }
 
   /**
@@ -117,20 +136,19 @@ class Client {
   subscribe(
       destination, onmessage, options = /** @type {!SubscribeOptions} */ ({})) {
     const id = String(this.nextSubscription_);
-    const receipt = this.receiptId_();
-    const data = frames.subscribe(id, destination, receipt, options);
+    const subscription = new Subscription(destination, onmessage, options, {
+      unsubscribe: () => this.unsubscribe_(id),
+      unsettled: () => this.unsettled_(options.ack === 'client'),
+      read: (frame, unsettled) => this.message_(frame, unsettled),
+    });
+    const data = this.frame_(id, subscription);
     this.nextSubscription_++;
-    const ready = this.expect_(data, receipt, granted.read, true);
-    const unsettled = this.unsettled_(options.ack === 'client');
-    const subscription = new Subscription(
-        destination, onmessage, ready,
-        () => {
-          unsettled.clear();
-          return this.unsubscribe_(id, data, receipt);
-        },
-        (frame) => this.message_(frame, unsettled));
-    this.subscriptions_.set(id, subscription);
-    ready.catch(() => this.subscriptions_.delete(id));
+    if (this.final_) {
+      subscription.fail(this.final_, false);
+    } else {
+      this.subscriptions_.set(id, subscription);
+      if (this.state_ === State.OPEN) this.link_.send(data);
+    }
     return subscription;
   }
 
@@ -144,14 +162,22 @@ class Client {
    */
   publish(
       destination, body, options = /** @type {!PublishOptions} */ ({})) {
-    const receipt = options.receipt === false ? null : this.receiptId_();
+    const id = this.receiptId_();
+    const isAnswered = options.receipt !== false;
+    let data;
     try {
       const payload = bodies.encode(body, options.contentType);
-      const data = frames.send(destination, payload, receipt, options.headers);
-      return this.expect_(data, receipt, () => {}, false);
+      data = isAnswered ?
+          frames.send(destination, payload, id, options.headers, this.name_ + id) :
+          frames.send(destination, payload, null, options.headers);
     } catch (error) {
       return Promise.reject(error);
     }
+    const refusal = this.hand_(id, data, isAnswered);
+    if (refusal) return Promise.reject(refusal);
+    return isAnswered ?
+        this.published_.expect(id, () => {}, () => this.journal_.remove(id)) :
+        Promise.resolve();
   }
 
   /**
@@ -179,58 +205,47 @@ class Client {
    * @export
    */
   dispose() {
-    if (this.state_ === State.OPEN) this.connection_.send(frames.disconnect());
+    if (this.state_ === State.OPEN) this.link_.send(frames.disconnect());
     this.finish_(new QmqError('closed'), true);
     this.announceClosed_();
   }
 
   /**
-   * Fetches the login and connects. The page has its client in hand, and its
-   * listeners on it, before anything can happen.
-   * @return {!Promise<void>}
+   * @param {!State} state
    * @private
    */
-  async start_() {
-    try {
-      const headers = await login.headers(this.options_);
-      const hello =
-          frames.connect(this.url_.hostname, headers, this.options_.headers);
-      if (this.state_ !== State.CLOSED) this.open_(hello);
-    } catch (error) {
-      this.finish_(
-          error instanceof QmqError ?
-              error :
-              new QmqError('connect-failed', String(error)),
-          false);
-    }
+  enter_(state) {
+    if (this.state_ === state) return;
+    this.state_ = state;
+    this.states_.emit(state, this.onstate);
   }
 
   /**
-   * @param {string|!Uint8Array} hello The CONNECT frame.
+   * The server took the login. Subscriptions come first, so that the page hears
+   * the answers to what it has published; then what was published, before the
+   * page can say anything in answer to the event.
    * @private
    */
-  open_(hello) {
-    const kinds = this.options_.transports || [WebSocketTransport];
-    const kind = kinds.find((kind) => kind.enabled());
-    if (!kind) throw new QmqError('connect-failed', 'No transport works here');
-    this.connection_ = new Connection(kind, this.url_.href, hello, {
-      onconnected: () => this.flush_(),
-      onframe: (frame) => this.handle_(frame),
-      onend: (error, culprit) => this.lose_(error, culprit),
+  resume_() {
+    this.subscriptions_.forEach((subscription, id) => {
+      this.link_.send(this.frame_(id, subscription));
     });
-    this.connection_.open();
+    this.journal_.flush((data) => this.link_.send(data));
+    this.enter_(State.OPEN);
   }
 
   /**
-   * The server took the login: what waited goes out, before the page can send
-   * anything in answer to the event.
+   * @param {string} id
+   * @param {!Subscription} subscription
+   * @return {string|!Uint8Array} A SUBSCRIBE frame whose receipt is awaited.
+   * @throws {QmqError} bad-header, if a header cannot be sent.
    * @private
    */
-  flush_() {
-    if (this.state_ !== State.CONNECTING) return;
-    this.state_ = State.OPEN;
-    for (const data of this.outbox_.takeAll()) this.connection_.send(data);
-    this.states_.emit(this.state_, this.onstate);
+  frame_(id, subscription) {
+    const receipt = this.receiptId_();
+    const data = subscription.frame(id, receipt);
+    this.granting_.set(receipt, id);
+    return data;
   }
 
   /**
@@ -240,7 +255,11 @@ class Client {
   handle_(frame) {
     const headers = frame.headers;
     if (frame.command === 'RECEIPT') {
-      this.receipts_.settle(headers.get('receipt-id') || '', headers);
+      const receipt = headers.get('receipt-id') || '';
+      const subscription = this.granted_(receipt);
+      if (subscription) subscription.grant(headers);
+      this.published_.settle(receipt, headers);
+      this.passing_.settle(receipt, headers);
     } else if (frame.command === 'MESSAGE') {
       const id = headers.get('subscription') || '';
       const to = this.subscriptions_.get(id);
@@ -276,8 +295,8 @@ class Client {
     return new Unsettled(isCumulative, (command, id, requeue) => {
       const receipt = this.receiptId_();
       // If the connection ends, the message goes back, and the page is told.
-      return quiet(this.expect_(
-          frames.settle(command, id, receipt, requeue), receipt, () => {}, false));
+      return quiet(this.pass_(
+          frames.settle(command, id, receipt, requeue), receipt));
     });
   }
 
@@ -290,101 +309,131 @@ class Client {
   }
 
   /**
-   * Sends a frame or queues it.
+   * Sends a message or keeps it for the next connection.
+   * @param {string} id
    * @param {string|!Uint8Array} data
-   * @param {boolean} isSubscription
+   * @param {boolean} isKept Whether it is sent again if its receipt is lost.
    * @return {?QmqError} Why that cannot be.
    * @private
    */
-  hand_(data, isSubscription) {
+  hand_(id, data, isKept) {
     if (this.final_) return this.final_;
-    if (this.state_ === State.OPEN) {
-      this.connection_.send(data);
-    } else if (!this.outbox_.offer(data, isSubscription)) {
+    const isOpen = this.state_ === State.OPEN;
+    if (!isOpen && this.journal_.isTooMuch(data)) {
       return new QmqError('outbox-full', '', 'Too much waits for the connection');
     }
+    if (isKept || !isOpen) this.journal_.add(id, data, isKept);
+    if (isOpen) this.link_.send(data);
     return null;
   }
 
   /**
-   * Sends a frame or queues it, and waits for its receipt.
+   * Sends what makes sense on this connection only.
    * @param {string|!Uint8Array} data
-   * @param {?string} receipt
-   * @param {function(!Map<string, string>): T} read
-   * @param {boolean} isSubscription
-   * @return {!Promise<T>}
-   * @template T
+   * @param {string} receipt
+   * @return {!Promise<void>}
    * @private
    */
-  expect_(data, receipt, read, isSubscription) {
-    const refusal = this.hand_(data, isSubscription);
-    if (refusal) return Promise.reject(refusal);
-    if (receipt === null) return Promise.resolve(read(new Map()));
-    return this.receipts_.expect(receipt, read, () => {});
+  pass_(data, receipt) {
+    this.link_.send(data);
+    return this.passing_.expect(receipt, () => {}, () => {});
   }
 
   /**
    * @param {string} id
-   * @param {string|!Uint8Array} data The SUBSCRIBE frame, which may still wait.
-   * @param {string} receipt Its receipt.
    * @return {!Promise<void>}
    * @private
    */
-  unsubscribe_(id, data, receipt) {
-    const wasThere = this.subscriptions_.delete(id);
-    if (this.state_ === State.OPEN && wasThere) {
-      const own = this.receiptId_();
-      return quiet(this.expect_(
-          frames.unsubscribe(id, own), own, () => {}, false));
-    }
-    this.outbox_.withdraw(data);
-    this.receipts_.fail(receipt, new QmqError('closed', 'Unsubscribed'));
-    return Promise.resolve();
+  unsubscribe_(id) {
+    const subscription = this.subscriptions_.get(id);
+    if (!subscription) return Promise.resolve();
+    this.subscriptions_.delete(id);
+    quiet(subscription.ready);
+    subscription.fail(new QmqError('closed', 'Unsubscribed'), false);
+    if (this.state_ !== State.OPEN) return Promise.resolve();
+    const receipt = this.receiptId_();
+    // The end of the connection is its end too.
+    return this.pass_(frames.unsubscribe(id, receipt), receipt).catch(() => {});
   }
 
   /**
-   * The connection ended. Only the frame that the server names is to blame;
-   * what else waited may be sent again by whoever sent it.
-   * @param {!QmqError} error
-   * @param {string|undefined} culprit
+   * @param {string} receipt
+   * @return {!Subscription|undefined} The one that was waiting for it.
    * @private
    */
-  lose_(error, culprit) {
-    if (culprit !== undefined &&
-        (this.receipts_.fail(culprit, error) || this.requests_.fail(culprit, error))) {
-      this.failAll_(
-          new QmqError('connection-lost', error.code + ': ' + error.message),
-          false);
+  granted_(receipt) {
+    const id = this.granting_.get(receipt);
+    this.granting_.delete(receipt);
+    return id === undefined ? id : this.subscriptions_.get(id);
+  }
+
+  /**
+   * The connection ended. Only the frame that the server names is to blame, and
+   * it is not sent again.
+   * @param {!QmqError} error
+   * @param {string|undefined} culprit
+   * @param {boolean} isFinal
+   * @private
+   */
+  lose_(error, culprit, isFinal) {
+    const isBlamed = culprit !== undefined && this.blame_(culprit, error);
+    if (isFinal) {
+      this.finish_(
+          error, false,
+          isBlamed ? new QmqError('connection-lost', error.code + ': ' + error.message) : error);
+      return;
     }
-    this.finish_(error, false);
+    this.granting_.clear();
+    this.passing_.failAll(error, true);
+    this.requests_.lose();
+    for (const subscription of this.subscriptions_.values()) subscription.lose();
+    const isNew = this.state_ !== State.WAITING;
+    this.state_ = State.WAITING;
+    this.errors_.emit(error, this.onerror);
+    if (isNew && !this.final_) this.states_.emit(this.state_, this.onstate);
+  }
+
+  /**
+   * @param {string} receipt
+   * @param {!QmqError} error
+   * @return {boolean} Whether anything waited for this receipt.
+   * @private
+   */
+  blame_(receipt, error) {
+    const id = this.granting_.get(receipt);
+    const subscription = this.granted_(receipt);
+    if (subscription) {
+      this.subscriptions_.delete(/** @type {string} */ (id));
+      subscription.fail(error, false);
+      return true;
+    }
+    return [this.published_, this.passing_, this.requests_].some(
+        (answers) => answers.fail(receipt, error));
   }
 
   /**
    * @param {!QmqError} error
    * @param {boolean} isExpected
+   * @param {!QmqError=} others What those are told that still wait.
    * @private
    */
-  finish_(error, isExpected) {
+  finish_(error, isExpected, others = error) {
     if (this.final_) return;
     this.final_ = error;
-    this.state_ = State.CLOSED;
-    if (this.connection_) this.connection_.close();
-    this.outbox_.takeAll();
-    this.failAll_(error, isExpected);
+    this.link_.stop();
+    this.journal_.clear();
+    for (const answers of [this.published_, this.passing_, this.requests_]) {
+      answers.failAll(others, isExpected);
+    }
+    for (const subscription of this.subscriptions_.values()) {
+      subscription.lose();
+      subscription.fail(others, isExpected);
+    }
     this.subscriptions_.clear();
+    this.state_ = State.CLOSED;
     if (!isExpected) this.errors_.emit(error, this.onerror);
     this.announceClosed_();
     this.resolveClosed_(error);
-  }
-
-  /**
-   * @param {!QmqError} error
-   * @param {boolean} isExpected
-   * @private
-   */
-  failAll_(error, isExpected) {
-    this.receipts_.failAll(error, isExpected);
-    this.requests_.failAll(error, isExpected);
   }
 
   /**
@@ -396,6 +445,12 @@ class Client {
     this.states_.mute();
     this.errors_.mute();
   }
+}
+
+/** @return {string} One that no other client has. */
+function randomName() {
+  const numbers = crypto.getRandomValues(new Uint32Array(3));
+  return Array.from(numbers, (number) => number.toString(36)).join('') + '-';
 }
 
 /**

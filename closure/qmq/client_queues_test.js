@@ -72,9 +72,13 @@ testSuite({
 
   async testTheEndOfTheConnectionRejectsRequests() {
     const waiting = client.request('/queue/a', 'x');
+    fake.takeSent();
     fake.drop(1012, 'shutting-down');
-    assertEquals('shutting-down', await code(waiting));
-    assertEquals('shutting-down', await code(client.request('/queue/a', 'x')));
+    assertEquals('connection-lost', await code(waiting));
+    const next = client.request('/queue/a', 'y');
+    await fake.accept();
+    fake.reply(fake.takeSent(), 'z');
+    assertEquals('z', (await next).text());
   },
 
   async testOnlyTheRequestThatIsToBlameGetsTheError() {

@@ -85,13 +85,20 @@ testSuite({
     assertEquals('abc', frame.headers.get('passcode'));
   },
 
-  async testWithoutATokenThereIsNoConnection() {
-    make({token: () => Promise.reject(new Error('401'))});
-    const error = await client.closed;
+  async testATokenThatCannotBeHadIsAskedForAgain() {
+    let asked = 0;
+    const failed = new Promise((resolve) => make({
+      token: () => asked++ ? 'abc' : Promise.reject(new Error('401')),
+      onerror: resolve,
+    }));
+    const error = await failed;
     assertEquals('connect-failed', error.code);
     assertEquals('Error: 401', error.detail);
     assertEquals(0, fake.opens);
-    assertArrayEquals(['connect-failed', 'closed'], heard);
+    assertEquals(State.WAITING, client.state);
+    const frame = await fake.accept();
+    assertEquals('abc', frame.headers.get('passcode'));
+    assertArrayEquals(['connect-failed', 'waiting', 'connecting', 'open'], heard);
   },
 
   async testALoginThatNoFrameCanCarry() {
@@ -104,8 +111,9 @@ testSuite({
     make({transports: [other, fake]});
     await fake.accept();
     client.dispose();
-    make({transports: [other]});
-    assertEquals('connect-failed', (await client.closed).code);
+    const error = await new Promise((onerror) => make({transports: [other], onerror}));
+    assertEquals('connect-failed', error.code);
+    assertEquals('No transport works here', error.detail);
   },
 
   async testPropertiesAndListenersBothHear() {
@@ -116,8 +124,8 @@ testSuite({
     client.onerror = (error) => seen.push('property ' + error.code);
     fake.drop();
     assertArrayEquals(
-        ['option open', 'property connection-lost', 'property closed'], seen);
-    assertArrayEquals(['open', 'connection-lost', 'closed'], heard);
+        ['option open', 'property connection-lost', 'property waiting'], seen);
+    assertArrayEquals(['open', 'connection-lost', 'waiting'], heard);
   },
 
   async testListenersCanBeRemovedAndUnknownEventsAreMisuse() {
@@ -138,6 +146,7 @@ testSuite({
     assertEquals('application/json', frame.headers.get('content-type'));
     assertEquals('7', frame.headers.get('content-length'));
     assertEquals('v', frame.headers.get('k'));
+    assertTrue(/^[a-z0-9]{12,}-\d+$/.test(frame.headers.get('idempotency-key')));
     assertEquals('{"b":1}', new TextDecoder().decode(frame.body));
     await Promise.resolve();
     assertFalse(isDone);
@@ -158,7 +167,9 @@ testSuite({
   async testPublishWithoutReceiptResolvesAtOnce() {
     await makeOpen();
     assertUndefined(await client.publish('/topic/a', 'x', {receipt: false}));
-    assertFalse(fake.takeSent().headers.has('receipt'));
+    const frame = fake.takeSent();
+    assertFalse(frame.headers.has('receipt'));
+    assertFalse(frame.headers.has('idempotency-key'));
   },
 
   async testPublishRefusesWhatItCannotSend() {
@@ -187,16 +198,16 @@ testSuite({
     assertArrayEquals(['bad-destination', 'closed'], heard);
   },
 
-  async testTheEndOfTheConnectionRejectsWhatWaits() {
+  async testAfterATerminalErrorNothingIsTaken() {
     await makeOpen();
     const waiting = rejection(client.publish('/topic/a', 'x'));
     const sub = client.subscribe('/topic/a', () => {});
-    fake.drop(1012, 'noon');
+    fake.drop(4511, 'bad-origin');
     const error = await waiting;
-    assertEquals('shutting-down', error.code);
-    assertEquals('noon', error.detail);
+    assertEquals('bad-origin', error.code);
     assertEquals(error, await rejection(sub.ready));
     assertEquals(error, await rejection(client.publish('/topic/a', 'x')));
+    assertEquals(error, await rejection(client.subscribe('/topic/a', () => {}).ready));
     assertEquals(error, await client.closed);
     assertUndefined(await sub.unsubscribe());
   },
@@ -263,12 +274,10 @@ testSuite({
     const taken = client.publish('/topic/a', 'x', {receipt: false});
     assertEquals('outbox-full',
         (await rejection(client.publish('/topic/a', 'y'))).code);
-    const sub = client.subscribe('/topic/a', () => {});
-    assertEquals('outbox-full', (await rejection(sub.ready)).code);
-    assertUndefined(await sub.unsubscribe());
+    client.subscribe('/topic/a', () => {});  // It takes no room.
     assertUndefined(await taken);
     await fake.accept();
-    assertArrayEquals(['SEND'], commands());
+    assertArrayEquals(['SUBSCRIBE', 'SEND'], commands());
     client.publish('/topic/a', 'z', {receipt: false});
     assertArrayEquals(['SEND'], commands());
   },
@@ -362,9 +371,17 @@ testSuite({
       heard.push('disposed');
     }});
     await fake.accept();
-    fake.drop();
+    fake.drop(4511, 'bad-origin');
     assertArrayEquals(['open', 'closed', 'disposed'], heard);
-    assertEquals('connection-lost', (await client.closed).code);
+    assertEquals('bad-origin', (await client.closed).code);
+  },
+
+  async testAPageMayDisposeOfItWhenTheConnectionIsLost() {
+    make({onerror: () => client.dispose()});
+    await fake.accept();
+    fake.drop();
+    assertEquals('closed', (await client.closed).code);
+    assertArrayEquals(['open', 'closed'], heard);
   },
 
   async testASecondConnectedIsIgnored() {

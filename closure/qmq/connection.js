@@ -77,7 +77,6 @@ class Connection {
 
   /** @private */
   sayHello_() {
-    this.wasOpen_ = true;
     this.transport_.send(this.hello_);
   }
 
@@ -102,6 +101,7 @@ class Connection {
   handle_(frame) {
     switch (frame.command) {
       case 'CONNECTED':
+        this.wasOpen_ = true;
         this.owner_.onconnected(frame);
         break;
       case 'ERROR':

@@ -34,7 +34,7 @@ class QmqError extends Error {
    */
   constructor(code, detail = '', message = null, retry = null) {
     const row = errorcode.TABLE.get(code);
-    super(message || (row ? row.text : code));
+    super(message || (row && row.text) || code);
     /** @override */
     this.name = 'qmq.Error';
     /** @export @const {string} */
@@ -43,6 +43,11 @@ class QmqError extends Error {
     this.detail = detail;
     /** @export @const {boolean} */
     this.retry = retry !== null ? retry : !!row && row.retry;
+    /**
+     * How long the server asks to wait before the next try, in milliseconds.
+     * @type {number}
+     */
+    this.retryAfter = 0;
   }
 
   /**
@@ -54,10 +59,13 @@ class QmqError extends Error {
   static fromFrame(frame) {
     const headers = frame.headers;
     const retry = headers.get('retry');
-    return new QmqError(
+    const error = new QmqError(
         headers.get('code') || 'internal-error', UTF8.decode(frame.body),
         headers.get('message') || null,
         retry === undefined ? null : retry === 'true');
+    // An hour at most: a page is never lost to a wrong number.
+    error.retryAfter = Math.min(Number(headers.get('retry-after')) || 0, 3600000);
+    return error;
   }
 
   /**

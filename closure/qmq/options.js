@@ -35,18 +35,20 @@ class ClientOptions {
     /** @export {(function(!QmqError): void)|undefined} */
     this.onerror;
     /**
-     * How many frames wait at most for a connection. Default 1000.
+     * How many messages wait at most for a connection, and for the server's
+     * receipt when the connection has ended. Default 1000.
      * @export {number|undefined}
      */
     this.maxQueued;
     /**
-     * How many bytes these frames have at most. Default 1 MiB.
+     * How many bytes these have at most. Default 1 MiB.
      * @export {number|undefined}
      */
     this.maxQueuedBytes;
     /**
-     * The transports to choose from: the first that works here is taken.
-     * Default: WebSocket. Tests put a qmq.testing.FakeTransport here.
+     * The transports to choose from, the best first. Each that gets through is
+     * remembered; if none does, the error says for each why.
+     * Default: WebSocket, streaming, long-polling. Tests put a qmq.testing.FakeTransport here.
      * @export {!Array<!TransportKind>|undefined}
      */
     this.transports;
@@ -90,6 +92,22 @@ class SubscribeOptions {
      * @export {number|undefined}
      */
     this.prefetch;
+    /**
+     * Where to begin with a topic: latest (the default), or earliest for all
+     * that the server still has.
+     * @export {string|undefined}
+     */
+    this.from;
+    /**
+     * Where to go on with a topic: the cursor of an earlier subscription.
+     * @export {string|undefined}
+     */
+    this.cursor;
+    /**
+     * Told after each return to a topic: true if nothing was missed.
+     * @export {(function(boolean): void)|undefined}
+     */
+    this.onrecovered;
     /** @export {!Object<string, string>|undefined} */
     this.headers;
   }

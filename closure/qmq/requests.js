@@ -6,8 +6,8 @@
 
 goog.module('qmq.Requests');
 
+const Journal = goog.requireType('qmq.Journal');
 const Message = goog.requireType('qmq.Message');
-const Outbox = goog.requireType('qmq.Outbox');
 const QmqError = goog.require('qmq.Error');
 const bodies = goog.require('qmq.body');
 const frames = goog.require('qmq.stomp.frames');
@@ -30,14 +30,14 @@ const LONGEST_TIMEOUT = 2147483647;
 /** @extends {Answers<!Message>} */
 class Requests extends Answers {
   /**
-   * @param {!Outbox} outbox Where a request may still wait when it is too late.
-   * @param {function((string|!Uint8Array)): ?QmqError} send Answers why not.
+   * @param {!Journal} journal Where a request may still wait when it is too late.
+   * @param {function(string, (string|!Uint8Array)): ?QmqError} send Answers why not.
    */
-  constructor(outbox, send) {
+  constructor(journal, send) {
     super();
-    /** @private @const {!Outbox} */
-    this.outbox_ = outbox;
-    /** @private @const {function((string|!Uint8Array)): ?QmqError} */
+    /** @private @const {!Journal} */
+    this.journal_ = journal;
+    /** @private @const {function(string, (string|!Uint8Array)): ?QmqError} */
     this.send_ = send;
   }
 
@@ -59,14 +59,21 @@ class Requests extends Answers {
         {'reply-to': REPLIES, 'correlation-id': id});
     const payload = bodies.encode(body, options.contentType);
     const data = frames.send(destination, payload, id, headers);
-    const refusal = this.send_(data);
+    const refusal = this.send_(id, data);
     if (refusal) return Promise.reject(refusal);
     const timer = setTimeout(() => {
-      this.outbox_.withdraw(data);
+      this.journal_.remove(id);
       this.fail(id, new QmqError(
           'request-timeout', `none from ${destination} in ${timeout} ms`));
     }, timeout);
     return this.expect(id, (message) => message, () => clearTimeout(timer));
+  }
+
+  /** The address of the replies has gone with its connection. */
+  lose() {
+    this.failAll(
+        new QmqError('connection-lost', 'The reply cannot come any more'), false,
+        (id) => this.journal_.has(id));
   }
 }
 

@@ -3,24 +3,31 @@
 goog.module('qmq.RequestsTest');
 goog.setTestOnly();
 
+const Journal = goog.require('qmq.Journal');
 const MockClock = goog.require('goog.testing.MockClock');
-const Outbox = goog.require('qmq.Outbox');
 const QmqError = goog.require('qmq.Error');
 const testSuite = goog.require('goog.testing.testSuite');
 const {REPLIES, Requests} = goog.require('qmq.Requests');
 
 let clock;
-let outbox;
+let journal;
 let refusal;
 let requests;
+
+/** All that waits. */
+function sentBy(from) {
+  const sent = [];
+  from.flush((data) => sent.push(data));
+  return sent;
+}
 
 testSuite({
   setUp() {
     clock = new MockClock(true);
-    outbox = new Outbox(9, 9999);
+    journal = new Journal(9, 9999);
     refusal = null;
-    requests = new Requests(outbox, (data) => {
-      if (!refusal) outbox.offer(data, false);
+    requests = new Requests(journal, (id, data) => {
+      if (!refusal) journal.add(id, data, false);
       return refusal;
     });
   },
@@ -39,7 +46,17 @@ testSuite({
             `reply-to:${REPLIES}\ncorrelation-id:7\ncontent-type:text/plain\n\nx\0`,
         'SEND\ndestination:/queue/a\ncontent-length:3\nreceipt:8\nexpiration:5\n' +
             `k:v\nreply-to:${REPLIES}\ncorrelation-id:8\ncontent-type:x/y\n\n[1]\0`],
-        outbox.takeAll());
+        sentBy(journal));
+  },
+
+  async testWhatWasSentIsLostWithTheConnectionAndWhatWaitsIsNot() {
+    const lost = assertRejects(requests.ask('0', '/queue/a', 'x', {}));
+    journal.flush(() => {});
+    const later = requests.ask('1', '/queue/a', 'x', {});
+    requests.lose();
+    assertEquals('connection-lost', (await lost).code);
+    requests.settle('1', 'reply');
+    assertEquals('reply', await later);
   },
 
   async testManyAtOnceGetEachItsOwnReply() {
@@ -52,20 +69,20 @@ testSuite({
   async testATimeOutRejectsAndTakesTheRequestBack() {
     const late = assertRejects(requests.ask('0', '/queue/a', 'x', {timeout: 50}));
     clock.tick(49);
-    assertEquals(1, outbox.length);
+    assertTrue(journal.has('0'));
     clock.tick(1);
     const error = await late;
     assertEquals('request-timeout', error.code);
     assertEquals('none from /queue/a in 50 ms', error.detail);
     assertTrue(error.retry);
-    assertEquals(0, outbox.length);
+    assertFalse(journal.has('0'));
     requests.settle('0', 'late');
     assertFalse(requests.fail('0', error));
   },
 
   async testATimeoutThatNoTimerCanWaitForIsNotOverAtOnce() {
     const reply = requests.ask('0', '/queue/a', 'x', {timeout: Infinity});
-    assertContains('\nexpiration:2147483647\n', outbox.takeAll()[0]);
+    assertContains('\nexpiration:2147483647\n', sentBy(journal)[0]);
     clock.tick(1000000);
     requests.settle('0', 'y');
     assertEquals('y', await reply);
@@ -77,7 +94,7 @@ testSuite({
       assertTrue(assertThrows(ask) instanceof TypeError);
     }
     assertThrows(() => requests.ask('0', '/queue/a', () => {}, {}));
-    assertEquals(0, outbox.length);
+    assertFalse(journal.has('0'));
   },
 
   async testWhatCannotBeSentIsRejectedAndNothingWaits() {

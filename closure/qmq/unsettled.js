@@ -8,6 +8,7 @@
 goog.module('qmq.Unsettled');
 
 const QmqError = goog.require('qmq.Error');
+const {quiet} = goog.require('qmq.Answers');
 
 class Unsettled {
   /**
@@ -22,6 +23,8 @@ class Unsettled {
     this.send_ = send;
     /** @private @const {!Set<string>} In the order in which they came. */
     this.ids_ = new Set();
+    /** @private {boolean} */
+    this.isLost_ = false;
   }
 
   /** @param {string} id Of a message that came; empty if it needs no settling. */
@@ -34,9 +37,14 @@ class Unsettled {
    * @param {string} id
    * @param {boolean} requeue
    * @return {!Promise<void>} Rejects with unknown-delivery, if there is no such
-   *     message to settle.
+   *     message to settle; with connection-lost, if it came by a connection that
+   *     has ended.
    */
   settle(command, id, requeue) {
+    if (this.isLost_ && id) {
+      // The message comes again; nobody need be bothered.
+      return quiet(Promise.reject(new QmqError('connection-lost', 'It has gone back to its queue')));
+    }
     if (!this.ids_.has(id)) {
       return Promise.reject(new QmqError('unknown-delivery', id ?
           'It is settled, or was given back' :
@@ -50,6 +58,11 @@ class Unsettled {
     }
     this.ids_.delete(id);
     return this.send_(command, id, requeue);
+  }
+
+  /** The connection ended: the server gives all of them back. */
+  lose() {
+    this.isLost_ = true;
   }
 
   /** The subscription ended: the server gives all of them back. */

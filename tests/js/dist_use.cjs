@@ -113,7 +113,8 @@ async function main() {
   const global = asScriptTag('qmq.js', 'qmq-testing.js');
   for (const [qmq, testing] of [required, imported, [global, global.testing]]) {
     assert.deepEqual(Object.keys(qmq).filter((k) => k !== 'testing').sort(),
-        ['Client', 'Error', 'WebSocketTransport', 'connect']);
+        ['Client', 'Error', 'LongPollingTransport', 'StreamingTransport', 'WebSocketTransport',
+          'connect']);
     await useClient(qmq);
     await useTesting(qmq, testing);
   }

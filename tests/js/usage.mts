@@ -2,7 +2,8 @@
 // run; a line marked as an error must be one.
 
 import {
-  Client, ClientOptions, connect, Error as QmqError, Message, Subscription, TransportKind, WebSocketTransport,
+  Client, ClientOptions, connect, Error as QmqError, LongPollingTransport, Message, StreamingTransport,
+  Subscription, TransportKind, WebSocketTransport,
 } from 'qmq';
 import {FakeTransport} from 'qmq/testing';
 
@@ -12,7 +13,7 @@ const options: ClientOptions = {
   maxQueued: 10,
   onstate: (state) => state === 'open',
   onerror: (error) => error.retry && error.code + error.detail + error.message,
-  transports: [WebSocketTransport],
+  transports: [WebSocketTransport, StreamingTransport, LongPollingTransport],
 };
 const client: Client = connect('/stomp', options);
 new Client('wss://example.org/stomp');
@@ -26,7 +27,9 @@ const sub: Subscription = client.subscribe('/topic/prices.*', (m: Message) => {
   const all: [string, string, string, Uint8Array, any, string] =
       [m.destination, m.id, m.headers['k'], m.bytes(), m.json(), m.text()];
   all.reverse();
-}, {maxMessages: 100, maxBytes: 65536, overflow: 'conflate', conflateKey: 'symbol'});
+}, {maxMessages: 100, maxBytes: 65536, overflow: 'conflate', conflateKey: 'symbol', from: 'earliest'});
+sub.onrecovered = (isWhole: boolean) => client.transport === (isWhole ? 'websocket' : '');
+client.subscribe('/topic/a', () => {}, {cursor: sub.cursor, onrecovered: (isWhole) => !isWhole});
 
 client.subscribe('/queue/jobs', async (m) => {
   if (m.redelivered) await m.nack({requeue: false});
@@ -57,6 +60,7 @@ async function run(): Promise<void> {
   fake.message('0', '/topic/a', 'hi');
   fake.reply(fake.takeSent(), 'hi', {k: 'v'});
   fake.drop(4000, 'slow');
+  await fake.refuse(1013);
 }
 
 // @ts-expect-error no such policy

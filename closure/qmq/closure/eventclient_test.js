@@ -39,8 +39,9 @@ testSuite({
     await fake.accept();
     assertEquals('open', client.getState());
     fake.drop();
-    assertArrayEquals(['open', 'connection-lost', 'closed'], heard);
-    assertEquals('connection-lost', (await client.getClient().closed).code);
+    assertArrayEquals(['open', 'connection-lost', 'waiting'], heard);
+    await fake.refuse(4511, 'bad-origin');
+    assertEquals('bad-origin', (await client.getClient().closed).code);
   },
 
   async testDispatchesMessages() {

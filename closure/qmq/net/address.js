@@ -36,4 +36,13 @@ function toWebSocket(url) {
   return url.replace(/^http/, 'ws');
 }
 
-exports = {resolve, toWebSocket};
+/**
+ * @param {string} url Absolute, of the place that speaks WebSocket: /stomp.
+ * @param {string} name Of a place beside it.
+ * @return {string}
+ */
+function beside(url, name) {
+  return url.replace(/[^/?]*(\?|$)/, name + '$1');
+}
+
+exports = {beside, resolve, toWebSocket};

@@ -35,6 +35,12 @@ testSuite({
     }
   },
 
+  testAPlaceBesideIt() {
+    assertEquals('https://h/a/poll', address.beside('https://h/a/stomp', 'poll'));
+    assertEquals('https://h/poll?a=/b', address.beside('https://h/stomp?a=/b', 'poll'));
+    assertEquals('https://h/poll', address.beside('https://h/', 'poll'));
+  },
+
   testForWebSocket() {
     assertEquals('ws://h/http', address.toWebSocket('http://h/http'));
     assertEquals('wss://h/', address.toWebSocket('https://h/'));

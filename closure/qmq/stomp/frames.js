@@ -41,15 +41,19 @@ function connect(host, login, more) {
  * @param {?string} receipt
  * @param {!Object<string, string>|undefined} more A content-type here stands
  *     against the one that was derived from the body.
+ * @param {?string=} key By which the server knows a repetition.
  * @return {string|!Uint8Array}
  */
-function send(destination, payload, receipt, more) {
+function send(destination, payload, receipt, more, key = null) {
   const headers = new Map([
     ['destination', destination],
     ['content-length', String(codec.byteLength(payload.data))],
   ]);
   if (receipt !== null) headers.set('receipt', receipt);
   fillUp(headers, more);
+  if (key !== null && !headers.has('idempotency-key')) {
+    headers.set('idempotency-key', key);
+  }
   if (payload.type && !headers.has('content-type')) {
     headers.set('content-type', payload.type);
   }
@@ -61,9 +65,10 @@ function send(destination, payload, receipt, more) {
  * @param {string} destination
  * @param {string} receipt
  * @param {!SubscribeOptions} options
+ * @param {string=} cursor Where to go on, in place of where the page began.
  * @return {string|!Uint8Array}
  */
-function subscribe(id, destination, receipt, options) {
+function subscribe(id, destination, receipt, options, cursor = '') {
   const headers = new Map(
       [['id', id], ['destination', destination], ['receipt', receipt]]);
   if (options.ack !== undefined) headers.set('ack', options.ack);
@@ -71,8 +76,14 @@ function subscribe(id, destination, receipt, options) {
   for (const [name, value] of bounds(options)) {
     if (value !== undefined) headers.set(name, String(value));
   }
-  // Only who asks for something of QMQ's is told what it was granted.
-  if (headers.size === own) headers.set('from', 'latest');
+  if (cursor) {
+    headers.set('cursor', cursor);
+  } else if (options.from !== undefined) {
+    headers.set('from', options.from);
+  } else if (headers.size === own) {
+    // Only who asks for something of QMQ's is told what it was granted.
+    headers.set('from', 'latest');
+  }
   return codec.encode('SUBSCRIBE', fillUp(headers, options.headers));
 }
 
@@ -112,9 +123,19 @@ function settle(command, id, receipt, requeue) {
   return codec.encode(command, headers);
 }
 
+/**
+ * @param {string} receipt
+ * @return {!Array<string|!Uint8Array>} What changes nothing, and is answered.
+ */
+function probe(receipt) {
+  const headers = new Map([['transaction', receipt]]);
+  const begin = codec.encode('BEGIN', headers);
+  return [begin, codec.encode('ABORT', headers.set('receipt', receipt))];
+}
+
 /** @return {string|!Uint8Array} */
 function disconnect() {
   return codec.encode('DISCONNECT', new Map());
 }
 
-exports = {connect, disconnect, send, settle, subscribe, unsubscribe};
+exports = {connect, disconnect, probe, send, settle, subscribe, unsubscribe};

@@ -24,7 +24,7 @@ const codec = goog.require('qmq.stomp.codec');
 /** @implements {Transport} */
 class FakeTransport {
   constructor() {
-    /** @export @const {string} */
+    /** @export {string} */
     this.transportName = 'fake';
     /** @export {string} The URL of the last connection. */
     this.url = '';
@@ -117,6 +117,19 @@ class FakeTransport {
     const connect = this.takeSent();
     this.receive('CONNECTED', Object.assign({'version': '1.2'}, headers));
     return connect;
+  }
+
+  /**
+   * The server cannot be reached, or does not let the client in. It tries again
+   * after a while, unless the code says that there is no use.
+   * @export
+   * @param {number=} code The WebSocket close number.
+   * @param {string=} reason
+   * @return {!Promise<void>}
+   */
+  async refuse(code = 1006, reason = '') {
+    await this.opened();
+    this.drop(code, reason);
   }
 
   /**

@@ -1,0 +1,278 @@
+/**
+ * @fileoverview Keeps one connection to the server at a time: logs in over the
+ * best transport that gets through, and does so again, after a while, whenever
+ * the connection ends, until it is stopped or the server says that there is no
+ * use. What was said on a connection it neither knows nor repeats.
+ *
+ * Of an older connection nothing is ever heard. While a connection is open no
+ * timer runs. When the page is shown, or the network comes back, it looks at
+ * once whether the connection is still alive.
+ */
+
+goog.module('qmq.Link');
+
+const Backoff = goog.require('qmq.Backoff');
+const Connection = goog.require('qmq.Connection');
+const Frame = goog.requireType('qmq.stomp.Frame');
+const Ladder = goog.require('qmq.Ladder');
+const LongPollingTransport = goog.require('qmq.net.LongPollingTransport');
+const QmqError = goog.require('qmq.Error');
+const StreamingTransport = goog.require('qmq.net.StreamingTransport');
+const TransportKind = goog.requireType('qmq.net.TransportKind');
+const WebSocketTransport = goog.require('qmq.net.WebSocketTransport');
+const frames = goog.require('qmq.stomp.frames');
+const login = goog.require('qmq.login');
+const {ClientOptions} = goog.requireType('qmq.options');
+
+/** After less than this many milliseconds a connection did not really work. */
+const /** number */ STABLE = 500;
+
+/** What may mean that the page was away, or its network. */
+const /** !Array<string> */ OCCASIONS = ['online', 'pageshow', 'focus'];
+
+/** The same, of the document. */
+const /** !Array<string> */ OCCASIONS_OF_DOCUMENT = ['visibilitychange', 'resume'];
+
+/** The receipt of a question to which there is always an answer. */
+const /** string */ PROBE = 'qmq.probe';
+
+/** @const {!Set<string>} Codes that tell of the way to the server, not of the server. */
+const OF_THE_WAY = new Set(['connect-failed', 'connection-lost']);
+
+/**
+ * Hears of a link. After onlost with isFinal nothing follows.
+ * @record
+ */
+class Owner {
+  constructor() {
+    /** @type {function(): void} A try begins. */
+    this.ondial;
+    /** @type {function(): void} The server took the login. */
+    this.onconnected;
+    /** @type {function(!Frame): void} */
+    this.onframe;
+    /**
+     * A connection ended, or none could be made: why, the receipt id of the
+     * frame that was to blame, and whether there will be no other.
+     * @type {function(!QmqError, (string|undefined), boolean): void}
+     */
+    this.onlost;
+  }
+}
+
+class Link {
+  /**
+   * @param {!URL} url
+   * @param {!ClientOptions} options
+   * @param {!Owner} owner
+   */
+  constructor(url, options, owner) {
+    /** @private @const {!URL} */
+    this.url_ = url;
+    /** @private @const {!ClientOptions} */
+    this.options_ = options;
+    /** @private @const {!Owner} */
+    this.owner_ = owner;
+    /** @private @const {!Ladder} */
+    this.ladder_ = new Ladder(
+        options.transports || [WebSocketTransport, StreamingTransport, LongPollingTransport]);
+    /** @private @const {!Backoff} */
+    this.backoff_ = new Backoff();
+    /** @private {number} Counts tries; what an older one does is of no interest. */
+    this.generation_ = 0;
+    /** @private {?Connection} */
+    this.connection_ = null;
+    /** @private {?TransportKind} That of the open connection. */
+    this.kind_ = null;
+    /** @private {number} When the connection was opened. */
+    this.since_ = 0;
+    /** @private {?number} What is waited for: a try, the answer to one, or to a probe. */
+    this.timer_ = null;
+    /** @private {boolean} */
+    this.isWaiting_ = false;
+    /** @private @const {function(): void} */
+    this.onoccasion_ = () => this.look_();
+    this.listen_(true);
+  }
+
+  /** @return {string} The name of the transport in use, or empty. */
+  get transport() {
+    return this.kind_ ? this.kind_.transportName : '';
+  }
+
+  /**
+   * Fetches the login and connects; its owner hears of it later.
+   * @return {!Promise<void>}
+   */
+  async dial() {
+    const generation = ++this.generation_;
+    this.isWaiting_ = false;
+    this.setTimer_(null);
+    this.owner_.ondial();
+    /** @type {string|!Uint8Array} */
+    let hello = '';
+    let problem = null;
+    try {
+      const headers = await login.headers(this.options_);
+      hello = frames.connect(this.url_.hostname, headers, this.options_.headers);
+    } catch (error) {
+      problem = error instanceof QmqError ?
+          error :
+          new QmqError('connect-failed', String(error));
+    }
+    if (generation !== this.generation_) return;
+    if (problem) {
+      this.lose_(problem);
+    } else {
+      this.ladder_.begin();
+      this.climb_(hello);
+    }
+  }
+
+  /** @param {string|!Uint8Array} data A frame; after onconnected. */
+  send(data) {
+    this.connection_.send(data);
+  }
+
+  /** Its owner hears nothing from now on. */
+  stop() {
+    this.generation_++;
+    this.isWaiting_ = false;
+    this.listen_(false);
+    this.drop_();
+  }
+
+  /**
+   * Tries the next transport.
+   * @param {string|!Uint8Array} hello The CONNECT frame.
+   * @private
+   */
+  climb_(hello) {
+    const kind = this.ladder_.next();
+    if (kind) {
+      this.try_(kind, hello);
+    } else {
+      this.lose_(new QmqError('connect-failed', this.ladder_.reasons));
+    }
+  }
+
+  /**
+   * @param {!TransportKind} kind
+   * @param {string|!Uint8Array} hello
+   * @private
+   */
+  try_(kind, hello) {
+    const began = Date.now();
+    const give = (reason) => {
+      this.ladder_.fail(kind, reason);
+      this.drop_();
+      this.climb_(hello);
+    };
+    this.connection_ = new Connection(kind, this.url_.href, hello, {
+      onconnected: () => {
+        if (this.kind_) return;
+        this.setTimer_(null);
+        this.kind_ = kind;
+        this.since_ = Date.now();
+        this.ladder_.succeed(kind, this.since_ - began);
+        this.owner_.onconnected();
+      },
+      onframe: (frame) => {
+        if (frame.headers.get('receipt-id') === PROBE) {
+          this.setTimer_(null);
+        } else {
+          this.owner_.onframe(frame);
+        }
+      },
+      onend: (error, culprit) => {
+        if (!this.kind_ && OF_THE_WAY.has(error.code)) {
+          give(error.detail || 'no connection');
+        } else {
+          this.lose_(error, culprit);
+        }
+      },
+    });
+    const {patience} = this.ladder_;
+    this.setTimer_(() => give(`no answer in ${patience} ms`), patience);
+    this.connection_.open();
+  }
+
+  /**
+   * @param {!QmqError} error
+   * @param {string=} culprit
+   * @private
+   */
+  lose_(error, culprit) {
+    if (this.kind_ && Date.now() - this.since_ >= STABLE) this.backoff_.reset();
+    this.ladder_.lose();
+    this.drop_();
+    if (error.retry) {
+      this.isWaiting_ = true;
+      const isOffline = typeof navigator === 'object' && navigator.onLine === false;
+      this.setTimer_(
+          () => void this.dial(), this.backoff_.next(error.retryAfter, isOffline));
+    } else {
+      this.stop();
+    }
+    this.owner_.onlost(error, culprit, !error.retry);
+  }
+
+  /** @private */
+  drop_() {
+    this.setTimer_(null);
+    if (this.connection_) this.connection_.close();
+    this.connection_ = null;
+    this.kind_ = null;
+  }
+
+  /**
+   * The page, or its network, may have been away.
+   * @private
+   */
+  look_() {
+    if (typeof document === 'object' && document.hidden) return;
+    if (this.isWaiting_) {
+      this.backoff_.reset();
+      this.dial();
+    } else if (this.kind_ && this.timer_ === null) {
+      // Every server answers this, and it changes nothing.
+      this.setTimer_(
+          () => this.lose_(new QmqError('connection-lost', 'No answer')),
+          Math.max(5000, this.ladder_.patience));
+      for (const data of frames.probe(PROBE)) this.connection_.send(data);
+    }
+  }
+
+  /**
+   * @param {?function(): void} callback Null for none.
+   * @param {number=} milliseconds
+   * @private
+   */
+  setTimer_(callback, milliseconds) {
+    if (this.timer_ !== null) clearTimeout(this.timer_);
+    this.timer_ = callback && setTimeout(() => {
+      this.timer_ = null;
+      callback();
+    }, milliseconds);
+  }
+
+  /**
+   * @param {boolean} isOn
+   * @private
+   */
+  listen_(isOn) {
+    // Neither node nor a worker is ever put away.
+    if (typeof document !== 'object') return;
+    for (const [target, types] of [[window, OCCASIONS], [document, OCCASIONS_OF_DOCUMENT]]) {
+      for (const type of types) {
+        if (isOn) {
+          target.addEventListener(type, this.onoccasion_);
+        } else {
+          target.removeEventListener(type, this.onoccasion_);
+        }
+      }
+    }
+  }
+}
+
+exports = Link;
