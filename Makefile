@@ -69,6 +69,7 @@ node:
 browser:
 	@command -v chromium >/dev/null && command -v chromedriver >/dev/null || \
 		{ $(SUDO) apt-get update -q && $(APT) chromium chromium-driver; }
+	@command -v nginx >/dev/null || test -x /usr/sbin/nginx || { $(SUDO) apt-get update -q && $(APT) nginx-light; }
 
 node_modules/.package-lock.json: package-lock.json | node
 	npm ci --silent --no-audit --no-fund

@@ -91,8 +91,8 @@ def pages(chrome, gateway):
     home = chrome.window_handles[0]
     opened = []
 
-    def open_page(path, host="127.0.0.1"):
-        page = Page(chrome, gateway.url.replace("127.0.0.1", host) + path)
+    def open_page(path, host="127.0.0.1", url=None):
+        page = Page(chrome, (url or gateway.url).replace("127.0.0.1", host) + path)
         opened.append(page)
         return page
 

@@ -21,14 +21,30 @@ class Gateway:
     """A running `qmq serve`."""
 
     def __init__(self, folder, *options):
-        self.log = (folder / "log").open("w+")
-        ready = folder / "ready.json"
-        command = [sys.executable, "-m", "qmq", "serve", "--listen", "http://127.0.0.1:0", "--ready-file", str(ready)]
+        self.log = (folder / "log").open("a+")
+        self._ready = folder / "ready.json"
+        self._options = options
+        self._start(0)
+
+    def _start(self, port):
+        self._ready.unlink(missing_ok=True)
+        command = [sys.executable, "-m", "qmq", "serve", "--listen", f"http://127.0.0.1:{port}"]
+        command += ["--ready-file", str(self._ready), *self._options]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("QMQ_")}
-        self.process = subprocess.Popen([*command, *options], stdout=self.log, stderr=self.log, env=environment)
-        until(lambda: ready.exists() or self.process.poll() is not None, what="the ready file")
-        at = json.loads(ready.read_text())["listen"][0]
-        self.url = f"http://{at['host']}:{at['port']}"
+        self.process = subprocess.Popen(command, stdout=self.log, stderr=self.log, env=environment)
+        until(lambda: self._ready.exists() or self.process.poll() is not None, what="the ready file")
+        at = json.loads(self._ready.read_text())["listen"][0]
+        self.port = at["port"]
+        self.url = f"http://{at['host']}:{self.port}"
+
+    def kill(self):
+        """Ends it with SIGKILL."""
+        self.process.kill()
+        self.process.wait(15)
+
+    def start_again(self):
+        """Starts it on the same port once it has ended."""
+        self._start(self.port)
 
     def stop(self):
         """Sends SIGTERM and returns the exit status."""

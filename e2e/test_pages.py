@@ -139,7 +139,7 @@ def test_a_page_that_stops_reading_is_dropped_with_its_reason_and_others_are_not
     start(reader, "/topic/flood", {"maxBytes": 16 << 20, "maxMessages": 100_000})
     granted = start(stuck, "/topic/flood", {"maxMessages": 10, "overflow": "disconnect"})
     assert granted["maxMessages"] == 10
-    stuck.run("window.ended = client.closed;" + HANG, 12_000)
+    stuck.run("window.ended = new Promise((resolve) => client.onerror = resolve);" + HANG, 12_000)
     sent = 0
     while not any("slow-consumer" in line for line in gateway.lines()):
         flood(gateway, "/topic/flood", 100)
@@ -151,7 +151,6 @@ def test_a_page_that_stops_reading_is_dropped_with_its_reason_and_others_are_not
     assert reason["code"] == "slow-consumer"
     assert "max-messages of /topic/flood is 10" in reason["detail"]
     assert reason["retry"] is True
-    assert stuck.run("return client.state") == "closed"
     assert stuck.run("return got.length") < sent
 
 

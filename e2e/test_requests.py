@@ -111,7 +111,8 @@ def test_requests_end_with_the_connection(gateway, pages):
     page.run(START + "window.asked = client.request('/queue/nobody', 'x').catch((e) => e.code)")
     until(lambda: "/queue/nobody" in gateway.command("manage", "list"), what="the request to arrive")
     assert gateway.stop() == 0
-    assert page.run("return await asked") == "shutting-down"
+    assert page.run("return await asked") == "connection-lost"
+    assert page.run("return errors[0].code") == "shutting-down"
 
 
 @pytest.mark.parametrize("end", ["its tab is closed", "it unsubscribes", "it goes elsewhere"])

@@ -1,14 +1,16 @@
 /**
  * @fileoverview What the demo pages do alike with a connection: show its state
- * in words, say why it ended, and offer to connect again.
+ * in words and by which transport it goes, say why it ended, and offer to
+ * connect again when the client has given up.
  *
- * It never connects again by itself, and knows nothing of topics: the page
- * subscribes in onclient, which is called with each new client.
+ * It knows nothing of topics: the page subscribes in onclient, which is called
+ * with each new client.
  */
 
 const WORDS = {
   connecting: 'Connecting',
   open: 'Connected',
+  waiting: 'Connecting again',
   closed: 'Not connected',
 };
 
@@ -57,7 +59,9 @@ export class Connection {
 
   show_(state) {
     const hadFocus = document.activeElement === this.again_;
-    this.light_.textContent = WORDS[state] || state;
+    const transport = this.client_ && this.client_.transport;
+    this.light_.textContent =
+        (WORDS[state] || state) + (transport ? ` · ${transport}` : '');
     this.light_.dataset.state = state;
     this.lost_.hidden = state !== 'closed';
     if (hadFocus && state !== 'closed') {

@@ -79,19 +79,25 @@ class Live {
     }
     this.client_ = qmq.connect('/stomp', {});
     this.client_.on('error', (error) => {
+      if (error.retry) return;  // The client tries again by itself.
       const detail = error.detail ? ` (${error.detail})` : '';
       this.fail_(`${error.message}${detail}. Reload the page to try again.`);
     });
     this.client_.on('state', (state) => {
-      if (state === 'closed') this.stop_();
+      if (state === 'closed') {
+        this.stop_();
+      } else {
+        const isOpen = state === 'open';
+        this.light_.textContent =
+            isOpen ? `Connected · ${this.client_.transport}` : 'Connecting again';
+        this.light_.dataset.state = state;
+      }
     });
     const options = {overflow: 'conflate', conflateKey: 'symbol'};
     const prices =
         this.client_.subscribe(PRICES, (m) => this.receive_(m), options);
     prices.ready.then(
         () => {
-          this.light_.textContent = 'Connected';
-          this.light_.dataset.state = 'open';
           document.documentElement.dataset.demo = 'on';
         },
         () => {});  // The error event says it.

@@ -7,8 +7,11 @@ node, the type checker, and the compiler on an application of theirs.
 from __future__ import annotations
 
 import gzip
+import json
 import re
+import shutil
 import subprocess
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -88,3 +91,51 @@ def test_the_client_imports_nothing_of_the_library():
 
 def test_lock_file_names_no_registry():
     assert '"resolved"' not in (ROOT / "package-lock.json").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def packed(tmp_path):
+    """A project of somebody else's that has installed the package as it would be published."""
+    [name] = json.loads(run("npm", "pack", "--json", "--silent", "--pack-destination", str(tmp_path)))
+    where = tmp_path / "node_modules/qmq"
+    where.mkdir(parents=True)
+    with tarfile.open(tmp_path / name["filename"]) as archive:
+        archive.extractall(where, filter="data")
+    shutil.move(where / "package", tmp_path / "package")
+    where.rmdir()
+    shutil.move(tmp_path / "package", where)
+    (tmp_path / "package.json").write_text('{"name": "page"}')
+    return tmp_path
+
+
+def test_the_package_has_what_its_users_need_and_no_more(packed):
+    root = packed / "node_modules/qmq"
+    files = {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
+    for name in ("js/dist/qmq.js", "js/dist/qmq.mjs", "js/qmq.d.ts", "closure/qmq/client.js", "LICENSE", "README.md"):
+        assert name in files
+    strangers = {name for name in files if not name.startswith(("js/dist/", "closure/qmq/")) and "/" in name}
+    assert strangers == {"js/qmq.d.ts", "js/qmq-testing.d.ts"}
+    assert not {name for name in files if "_test" in name}
+
+
+@pytest.mark.parametrize(
+    ("name", "source"),
+    [
+        ("a.mjs", "import {connect, Client} from 'qmq'; import {FakeTransport} from 'qmq/testing';"),
+        ("a.cjs", "const {connect, Client} = require('qmq'); const {FakeTransport} = require('qmq/testing');"),
+    ],
+)
+def test_node_imports_the_package(packed, name, source):
+    use = "const c = connect('http://h/stomp', {transports: [new FakeTransport()]});"
+    (packed / name).write_text(f"{source} {use} console.log(c instanceof Client, c.state); c.dispose();")
+    assert run("node", str(packed / name)) == "true connecting\n"
+
+
+def test_esbuild_bundles_the_package(packed):
+    (packed / "page.js").write_text("import {connect} from 'qmq'; globalThis.state = connect('http://h/').state;")
+    bundle = packed / "bundle.js"
+    options = ["--bundle", "--minify", "--format=iife", "--log-level=warning", f"--outfile={bundle}"]
+    assert run("node_modules/.bin/esbuild", str(packed / "page.js"), *options) == ""
+    assert len(gzip.compress(bundle.read_bytes(), 9)) < MAX_GZIPPED * 1.05
+    check = f"require({json.dumps(str(bundle))}); console.log(state); process.exit()"
+    assert run("node", "-e", check) == "connecting\n"

@@ -273,9 +273,10 @@ class PollTransport {
       keepalive: path === '/close',
     }));
     if (response.ok) return response;
-    let problem = {};
+    // A proxy may take less than our server, and repeating would not help.
+    let problem = {'code': response.status === 413 ? 'frame-too-large' : ''};
     try {
-      problem = /** @type {!Object} */ (await response.json());
+      problem = Object.assign(problem, /** @type {!Object} */ (await response.json()));
     } catch (error) {
       // It comes from something between, and not from our server.
     }

@@ -244,6 +244,14 @@ testSuite({
     assertArrayEquals(['open', '4017 unknown-session'], heard);
   },
 
+  async testWhatIsTooLargeForAProxyIsNotSentAgain() {
+    await openWhole();
+    transport.send('x');
+    await answer('send', '<html>', 413);
+    assertEquals(2, heard.length);
+    assertTrue(heard[1].endsWith(' frame-too-large'));
+  },
+
   async testWhatIsNotOfOurServerIsAFailure() {
     for (const [status, body, reason] of [[502, '<html>', 'HTTP 502'], [404, '{}', 'HTTP 404']]) {
       heard = [];

@@ -1,0 +1,298 @@
+"""Pages that get through whatever stands in the way, and come back and miss nothing."""
+
+import asyncio
+import itertools
+import os
+import shutil
+import signal
+import subprocess
+import threading
+import time
+
+import pytest
+from relay import PASS, REFUSE, SWALLOW, Relay
+from running import until
+
+from qmq.client import connect
+
+START = """
+const {connect} = await import('/qmq.mjs');
+window.got = [];
+window.errors = [];
+window.recovered = [];
+window.states = [];
+window.client = connect('/stomp', {
+  onerror: (e) => errors.push({code: e.code, detail: e.detail}),
+  onstate: (state) => states.push(state + ' ' + client.transport),
+});
+window.sub = client.subscribe('/topic/numbers', (m) => got.push(Number(m.text())), {
+  onrecovered: (isWhole) => recovered.push([isWhole, got.length]), maxMessages: 100000, maxBytes: 16 << 20,
+});
+"""
+OPEN = START + "await sub.ready; return client.transport"
+NO_WEBSOCKET = "delete window.WebSocket; window.WebSocket = undefined;"
+NO_STREAMS = "window.ReadableStream = undefined;"
+
+
+@pytest.fixture
+def relay(gateway):
+    """Makes relays to the gateway."""
+    made = []
+
+    def make(rule=lambda head: PASS):
+        made.append(Relay(gateway.port, rule))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
+
+
+def publish(gateway, numbers, pause=0.0):
+    """A back end publishes numbers."""
+
+    async def run():
+        async with await connect(gateway.url) as client:
+            for number in numbers:
+                await client.publish("/topic/numbers", str(number), receipt=False)
+                if pause:
+                    await asyncio.sleep(pause)
+            await client.publish("/topic/end", "")
+
+    asyncio.run(run())
+
+
+def has(page, numbers):
+    """Waits until the page has exactly these, in order."""
+    numbers = list(numbers)
+    until(lambda: page.run("return got.length") >= len(numbers), seconds=30, what=f"{len(numbers)} messages")
+    assert page.run("return got") == numbers
+
+
+def talks_both_ways(gateway, page):
+    publish(gateway, range(3))
+    has(page, range(3))
+    page.run("await client.publish('/topic/numbers', '3'); await client.publish('/topic/numbers', 'x'.repeat(300000))")
+    until(lambda: page.run("return got.length") == 5)
+
+
+@pytest.mark.parametrize(
+    ("lacking", "transport"),
+    [("", "websocket"), (NO_WEBSOCKET, "streaming"), (NO_WEBSOCKET + NO_STREAMS, "long-polling")],
+)
+def test_a_browser_without_it_takes_the_next(gateway, pages, lacking, transport):
+    page = pages("/demo/")
+    assert page.run(lacking + OPEN) == transport
+    talks_both_ways(gateway, page)
+    assert page.run("return errors") == []
+
+
+def test_a_proxy_that_swallows_the_upgrade(gateway, pages, relay):
+    between = relay(lambda head: SWALLOW if b"upgrade: websocket" in head.lower() else PASS)
+    page = pages("/demo/", url=between.url)
+    assert page.run(OPEN) == "streaming"
+    talks_both_ways(gateway, page)
+    page.run("client.dispose()")
+    started = time.monotonic()
+    assert page.run(OPEN) == "streaming"  # It is remembered, and nothing is waited for.
+    assert time.monotonic() - started < 3
+
+
+def test_when_everything_is_blocked_the_page_is_told_what_failed_and_why(pages, relay):
+    between = relay(lambda head: REFUSE if b" /stomp" in head or b" /poll" in head else PASS)
+    page = pages("/demo/", url=between.url)
+    page.run(START)
+    [error] = until(lambda: page.run("return errors.slice(0, 1)"))
+    assert error["code"] == "connect-failed"
+    detail = "websocket: no connection; streaming: Error: HTTP 403; long-polling: Error: HTTP 403"
+    assert error["detail"] == detail
+    assert page.run("return client.state") in ("waiting", "connecting")
+
+
+NGINX = """
+{user} worker_processes 1; daemon off; pid {folder}/pid; error_log {folder}/error.log;
+events {{ worker_connections 256; }}
+http {{
+  access_log off;
+  client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/f;
+  uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
+  server {{ listen unix:{folder}/socket; location / {{ proxy_pass http://127.0.0.1:{port}; {more} }} }}
+}}
+"""
+
+
+class Nginx:
+    """nginx before the gateway, on a socket in the file system; `Relay`-like, for it has no port 0."""
+
+    def __init__(self, folder, port, more):
+        config = folder / "nginx.conf"
+        config.write_text(
+            NGINX.format(folder=folder, port=port, more=more, user="user root;" if os.geteuid() == 0 else "")
+        )
+        program = shutil.which("nginx") or "/usr/sbin/nginx"
+        self.process = subprocess.Popen([program, "-c", str(config), "-e", f"{folder}/error.log"])
+        self.socket = folder / "socket"
+        until(lambda: self.socket.exists() or self.process.poll() is not None, what="nginx")
+
+    def close(self):
+        self.process.send_signal(signal.SIGTERM)
+        assert self.process.wait(15) == 0
+
+
+@pytest.fixture
+def nginx(gateway, tmp_path):
+    """Puts nginx before the gateway; gives the address of a relay to it."""
+    made = []
+
+    def make(more=""):
+        proxy = Nginx(tmp_path, gateway.port, more)
+        made.append(proxy)
+        made.append(Relay(str(proxy.socket)))
+        return made[-1]
+
+    yield make
+    for each in reversed(made):
+        each.close()
+
+
+@pytest.mark.parametrize(
+    ("more", "transport"),
+    [
+        ("", "streaming"),  # As it comes from Debian: no upgrade, and it heeds X-Accel-Buffering.
+        ("proxy_ignore_headers X-Accel-Buffering;", "long-polling"),
+        ("proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade;", None),
+    ],
+    ids=["default", "buffering", "upgrading"],
+)
+def test_behind_nginx(gateway, pages, nginx, more, transport):
+    page = pages("/demo/", url=nginx(f"proxy_set_header Host $http_host; {more}").url)
+    assert page.run(OPEN) == (transport or "websocket")
+    talks_both_ways(gateway, page)
+    assert page.run("return errors") == []
+
+
+TRANSPORTS = {"websocket": "", "streaming": NO_WEBSOCKET, "long-polling": NO_WEBSOCKET + NO_STREAMS}
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_a_connection_that_is_cut_costs_nothing(gateway, pages, relay, transport):
+    between = relay()
+    page = pages("/demo/", url=between.url)
+    assert page.run(TRANSPORTS[transport] + OPEN) == transport
+    publish(gateway, range(10))
+    has(page, range(10))
+    between.down()
+    publish(gateway, range(10, 500))
+    page.run("window.mine = client.publish('/topic/numbers', '500')")
+    between.down(False)
+    has(page, range(501))
+    page.run("await mine")
+    assert all(whole for whole, _ in page.run("return recovered"))
+
+
+def test_the_gateway_is_killed_and_comes_back(gateway, pages):
+    page, other = pages("/demo/"), pages("/demo/", "localhost")
+    for each in (page, other):
+        assert each.run(OPEN) == "websocket"
+    publish(gateway, range(5))
+    has(page, range(5))
+    gateway.kill()
+    until(lambda: page.run("return client.state") != "open")
+    page.run("window.mine = client.publish('/topic/numbers', '5')")
+    gateway.start_again()
+    page.run("await mine")
+    for each in (page, other):
+        until(lambda each=each: each.run("return recovered.length"), seconds=30)
+        assert each.run("return recovered[0]") == [False, 5]  # Its past is gone, and they are told.
+        assert each.run("return client.transport") == "websocket"
+    until(lambda: 5 in page.run("return got"))
+    publish(gateway, [6])
+    until(lambda: other.run("return got.at(-1)") == 6)
+
+
+@pytest.fixture
+def offline(chrome):
+    """Takes the browser's network away from a page, and gives it back."""
+
+    def switch(page, is_offline):
+        with page:
+            if is_offline:
+                chrome.set_network_conditions(offline=True, latency=0, throughput=-1)
+            else:
+                chrome.delete_network_conditions()
+
+    yield switch
+    chrome.delete_network_conditions()
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_the_browsers_network_goes_and_comes_back(gateway, pages, offline, transport):
+    page = pages("/demo/")
+    page.run(TRANSPORTS[transport] + OPEN)
+    publish(gateway, range(5))
+    has(page, range(5))
+    offline(page, True)
+    publish(gateway, range(5, 50))
+    if transport == "long-polling":  # Chromium lets what is under way go on.
+        until(lambda: page.run("return client.state") != "open", seconds=30)
+    page.run("window.mine = client.publish('/topic/numbers', '50')")
+    offline(page, False)
+    has(page, range(51))
+    page.run("await mine")
+    assert all(page.run("return recovered.map(([isWhole]) => isWhole)"))
+
+
+@pytest.mark.parametrize("transport", ["websocket", "long-polling"])
+def test_a_page_that_was_asleep_has_everything(chrome, gateway, pages, transport):
+    page = pages("/demo/")
+    assert page.run(TRANSPORTS[transport] + OPEN) == transport
+    with page:
+        chrome.execute_cdp_cmd("Page.setWebLifecycleState", {"state": "frozen"})
+    publish(gateway, range(100))
+    with page:
+        chrome.execute_cdp_cmd("Page.setWebLifecycleState", {"state": "active"})
+    has(page, range(100))
+
+
+def test_a_thousand_messages_a_second_with_a_reconnect_every_second(gateway, pages, relay):
+    seconds, rate = 60, 1000
+    between = relay()
+    opened = [pages("/demo/", url=between.url) for _ in range(2)]
+    opened[0].run(OPEN)
+    opened[1].run(NO_WEBSOCKET + OPEN)
+    done = threading.Event()
+
+    async def pour():
+        async with await connect(gateway.url) as client:
+            began = time.monotonic()
+            for number in range(seconds * rate):
+                await client.publish("/topic/numbers", str(number), receipt=False)
+                ahead = began + number / rate - time.monotonic()
+                if ahead > 0.002:
+                    await asyncio.sleep(ahead)
+            await client.publish("/topic/end", "")
+        done.set()
+
+    source = threading.Thread(target=lambda: asyncio.run(pour()))
+    source.start()
+    cuts = itertools.count()
+    while not done.wait(1.0):
+        between.cut()
+        next(cuts)
+    source.join()
+    for page in opened:
+        until(lambda page=page: page.run("return got.at(-1)") == seconds * rate - 1, seconds=30, what="the last one")
+        account(page, seconds * rate)
+    assert next(cuts) >= 50
+    assert opened[0].run("return recovered.length") >= 30
+    assert opened[1].run("return recovered.length") == 0  # Its session outlives the connections that it goes over.
+
+
+def account(page, total):
+    """Every number is there once and in order, or the page was told of the gap."""
+    got, recovered = page.run("return got"), page.run("return recovered")
+    assert got == sorted(set(got))
+    gaps = [at for at, (before, after) in enumerate(itertools.pairwise([-1, *got])) if after != before + 1]
+    told = {at for whole, at in recovered if not whole}
+    assert set(gaps) <= told, (gaps, told)
+    assert got[-1] == total - 1
