@@ -28,6 +28,7 @@ const Message = goog.require('qmq.Message');
 const QmqError = goog.require('qmq.Error');
 const State = goog.require('qmq.State');
 const Subscription = goog.require('qmq.Subscription');
+const Subscriptions = goog.require('qmq.Subscriptions');
 const Unsettled = goog.require('qmq.Unsettled');
 const address = goog.require('qmq.net.address');
 const bodies = goog.require('qmq.body');
@@ -60,16 +61,12 @@ class Client {
     this.state_ = State.CONNECTING;
     /** @private {?QmqError} What ended it. */
     this.final_ = null;
-    /** @private {number} The server shares work between equal ids. */
-    this.nextSubscription_ = 0;
     /** @private {number} */
     this.nextReceipt_ = 0;
     /** @private @const {string} What the names of its publishes begin with. */
     this.name_ = randomName();
-    /** @private @const {!Map<string, !Subscription>} */
-    this.subscriptions_ = new Map();
-    /** @private @const {!Map<string, string>} Subscriptions by the receipts that grant them. */
-    this.granting_ = new Map();
+    /** @private @const {!Subscriptions} */
+    this.subscriptions_ = new Subscriptions(() => this.receiptId_());
     /** @private @const {!Answers<!Map<string, string>>} Publishes by receipt. */
     this.published_ = new Answers();
     /** @private @const {!Answers<!Map<string, string>>} The same of what is said once. */
@@ -135,19 +132,17 @@ class Client {
    */
   subscribe(
       destination, onmessage, options = /** @type {!SubscribeOptions} */ ({})) {
-    const id = String(this.nextSubscription_);
+    const id = this.subscriptions_.nextId;
     const subscription = new Subscription(destination, onmessage, options, {
       unsubscribe: () => this.unsubscribe_(id),
       unsettled: () => this.unsettled_(options.ack === 'client'),
       read: (frame, unsettled) => this.message_(frame, unsettled),
     });
-    const data = this.frame_(id, subscription);
-    this.nextSubscription_++;
+    const data = this.subscriptions_.add(subscription);
     if (this.final_) {
-      subscription.fail(this.final_, false);
-    } else {
-      this.subscriptions_.set(id, subscription);
-      if (this.state_ === State.OPEN) this.link_.send(data);
+      this.subscriptions_.failAll(this.final_, false);
+    } else if (this.state_ === State.OPEN) {
+      this.link_.send(data);
     }
     return subscription;
   }
@@ -227,25 +222,9 @@ class Client {
    * @private
    */
   resume_() {
-    this.subscriptions_.forEach((subscription, id) => {
-      this.link_.send(this.frame_(id, subscription));
-    });
+    for (const data of this.subscriptions_.frames()) this.link_.send(data);
     this.journal_.flush((data) => this.link_.send(data));
     this.enter_(State.OPEN);
-  }
-
-  /**
-   * @param {string} id
-   * @param {!Subscription} subscription
-   * @return {string|!Uint8Array} A SUBSCRIBE frame whose receipt is awaited.
-   * @throws {QmqError} bad-header, if a header cannot be sent.
-   * @private
-   */
-  frame_(id, subscription) {
-    const receipt = this.receiptId_();
-    const data = subscription.frame(id, receipt);
-    this.granting_.set(receipt, id);
-    return data;
   }
 
   /**
@@ -256,8 +235,7 @@ class Client {
     const headers = frame.headers;
     if (frame.command === 'RECEIPT') {
       const receipt = headers.get('receipt-id') || '';
-      const subscription = this.granted_(receipt);
-      if (subscription) subscription.grant(headers);
+      this.subscriptions_.grant(receipt, headers);
       this.published_.settle(receipt, headers);
       this.passing_.settle(receipt, headers);
     } else if (frame.command === 'MESSAGE') {
@@ -345,26 +323,14 @@ class Client {
    * @private
    */
   unsubscribe_(id) {
-    const subscription = this.subscriptions_.get(id);
+    const subscription = this.subscriptions_.take(id);
     if (!subscription) return Promise.resolve();
-    this.subscriptions_.delete(id);
     quiet(subscription.ready);
     subscription.fail(new QmqError('closed', 'Unsubscribed'), false);
     if (this.state_ !== State.OPEN) return Promise.resolve();
     const receipt = this.receiptId_();
     // The end of the connection is its end too.
     return this.pass_(frames.unsubscribe(id, receipt), receipt).catch(() => {});
-  }
-
-  /**
-   * @param {string} receipt
-   * @return {!Subscription|undefined} The one that was waiting for it.
-   * @private
-   */
-  granted_(receipt) {
-    const id = this.granting_.get(receipt);
-    this.granting_.delete(receipt);
-    return id === undefined ? id : this.subscriptions_.get(id);
   }
 
   /**
@@ -383,10 +349,9 @@ class Client {
           isBlamed ? new QmqError('connection-lost', error.code + ': ' + error.message) : error);
       return;
     }
-    this.granting_.clear();
+    this.subscriptions_.lose();
     this.passing_.failAll(error, true);
     this.requests_.lose();
-    for (const subscription of this.subscriptions_.values()) subscription.lose();
     const isNew = this.state_ !== State.WAITING;
     this.state_ = State.WAITING;
     this.errors_.emit(error, this.onerror);
@@ -400,15 +365,8 @@ class Client {
    * @private
    */
   blame_(receipt, error) {
-    const id = this.granting_.get(receipt);
-    const subscription = this.granted_(receipt);
-    if (subscription) {
-      this.subscriptions_.delete(/** @type {string} */ (id));
-      subscription.fail(error, false);
-      return true;
-    }
-    return [this.published_, this.passing_, this.requests_].some(
-        (answers) => answers.fail(receipt, error));
+    return [this.subscriptions_, this.published_, this.passing_, this.requests_].some(
+        (waiting) => waiting.fail(receipt, error));
   }
 
   /**
@@ -422,14 +380,9 @@ class Client {
     this.final_ = error;
     this.link_.stop();
     this.journal_.clear();
-    for (const answers of [this.published_, this.passing_, this.requests_]) {
-      answers.failAll(others, isExpected);
+    for (const waiting of [this.published_, this.passing_, this.requests_, this.subscriptions_]) {
+      waiting.failAll(others, isExpected);
     }
-    for (const subscription of this.subscriptions_.values()) {
-      subscription.lose();
-      subscription.fail(others, isExpected);
-    }
-    this.subscriptions_.clear();
     this.state_ = State.CLOSED;
     if (!isExpected) this.errors_.emit(error, this.onerror);
     this.announceClosed_();
