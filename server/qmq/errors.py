@@ -45,13 +45,15 @@ class QmqError(Exception):
     Args:
         code: A name in the table.
         detail: What exactly is wrong, for the client's eyes.
+        retry_after: How many milliseconds it is asked to stay away; 0 if it may come back as it likes.
 
     """
 
-    def __init__(self, code: str, detail: str = "") -> None:
+    def __init__(self, code: str, detail: str = "", retry_after: int = 0) -> None:
         super().__init__(code, detail)
         self.code = CODES[code]
         self.detail = detail
+        self.retry_after = retry_after
 
     def __str__(self) -> str:
         text = f"{self.code.name}: {self.code.text}"

@@ -38,11 +38,13 @@ async def test_stop_tells_every_client_and_waits_for_them(start_node, dial, join
     peers = [await join(node) for _ in range(25)]
     early = await dial(node)
     await early.upgrade()
+    pauses = []
 
     async def leave(peer):
         frames, number, reason = await peer.ended()
         assert [(frame.command, frame.headers["code"]) for frame in frames] == [("ERROR", "shutting-down")]
         assert frames[0].headers["retry"] == "true"
+        pauses.append(int(frames[0].headers.get("retry-after", 0)))
         assert (number, reason) == (1012, "shutting-down")
         await peer.send(ws(b"\x03\xf4", 8))
         assert await peer.end() == b""
@@ -50,6 +52,7 @@ async def test_stop_tells_every_client_and_waits_for_them(start_node, dial, join
     begin = time.monotonic()
     await asyncio.gather(node.stop(), *[leave(peer) for peer in (*peers, early)])
     assert time.monotonic() - begin < 2
+    assert all(0 <= pause < 26 for pause in pauses) and len(set(pauses)) > 1
     assert node.gateway.connections == 0
     assert node.stats["connections_closed_shutting-down"] == 26
     assert node.stats["connections_lost"] == 0

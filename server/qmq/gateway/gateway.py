@@ -7,6 +7,7 @@ stops. It never looks at what they say.
 from __future__ import annotations
 
 import asyncio
+from random import randrange
 from typing import Any
 
 from qmq.config import Config
@@ -101,13 +102,17 @@ class Gateway:
         return [connection.describe() for connection in self._connections]
 
     async def drain(self, seconds: float) -> None:
-        """Tells every client to come back elsewhere, spread over the time, and waits until they are gone."""
+        """Tells every client to come back elsewhere, spread over the time, and waits until they are gone.
+
+        When each is to come back is left to chance, so that no more than about a thousand do in a second.
+        """
         self.ready = False
-        pause = min(seconds / (len(self._connections) or 1), 0.01)
+        count = len(self._connections)
+        pause = min(seconds / (count or 1), 0.01)
         loop = asyncio.get_running_loop()
         end = loop.time() + seconds
         for number, connection in enumerate(list(self._connections)):
-            connection.fail(QmqError("shutting-down"))
+            connection.fail(QmqError("shutting-down", retry_after=randrange(count)))
             if number % 10 == 9:
                 await asyncio.sleep(pause * 10)
         try:

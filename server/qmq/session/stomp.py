@@ -136,6 +136,8 @@ class Session:
             "retry": "true" if error.code.retry else "false",
             "content-type": "text/plain",
         }
+        if error.retry_after:
+            headers["retry-after"] = str(error.retry_after)
         if receipt is not None:
             headers["receipt-id"] = receipt
         if error.code.name == "bad-version":
