@@ -107,6 +107,8 @@ class Config:
     ready_file: str = _option("", "where to write what is listened on, once connections are accepted")
     drain: float = _option(2.0, "seconds over which clients are sent away when the node stops", 0.0)
     allowed_origins: Strings = _option((), "origins of pages that may connect from other hosts; * for all")
+    sockjs_legacy: bool = _option(False, "offer the SockJS transports jsonp and htmlfile, for very old browsers")
+    sockjs_client: str = _option("", "URL of sockjs-client for the SockJS iframe page; if empty, there is no such page")
     require_origin: bool = _option(False, "refuse clients that send no Origin, as only browsers do")
     allow_anonymous: bool = _option(False, "listen beyond loopback although anybody may then connect")
     auto_create: bool = _option(True, "queues that are not configured appear when they are first used")

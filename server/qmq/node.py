@@ -36,16 +36,18 @@ from qmq.core.registry import Registry
 from qmq.core.timers import Timers
 from qmq.demo import Demo
 from qmq.errors import ConfigError, QmqError
-from qmq.gateway import handlers, pages, poll_http, tcp
+from qmq.gateway import handlers, pages, poll_http, sockjs_connection, tcp
 from qmq.gateway.gateway import Gateway
 from qmq.gateway.held import Serve
 from qmq.gateway.server import App, Server
+from qmq.gateway.sockjs import Router
 from qmq.gateway.tcp import TcpServer
 from qmq.gateway.tls import TlsListener
 from qmq.gateway.websocket import WebSocketHandler, frame
 from qmq.rules import history_rules, rules_of
 from qmq.session.stomp_encoder import Framing
 from qmq.stats import Stats
+from qmq.wire import sockjs
 
 log = logging.getLogger("qmq")
 
@@ -71,6 +73,7 @@ class Node:
         self.stats = Stats()
         self.listen: list[dict[str, Any]] = []
         self._servers: dict[str, TCPServer | TlsListener] = {}  # by scheme
+        self._sockjs: list[Router] = []
         self._demo: Demo | None = None
         self._registry: Registry | None = None
         self._gateway: Gateway | None = None
@@ -102,8 +105,13 @@ class Node:
 
     def _routes(self, serve: Serve | None) -> list[Any]:
         info = {"name": self.config.name, "version": __version__, "demo": self.config.demo}
+        over_websocket = {"gateway": self.gateway, "talk": self._talk(frame)}
+        router = sockjs_connection.router(self.gateway, self._talk(sockjs.frame), "/sockjs")
+        self._sockjs.append(router)
         return [
-            (r"/stomp", WebSocketHandler, {"gateway": self.gateway, "talk": self._talk(frame)}),
+            (r"/stomp", WebSocketHandler, over_websocket),
+            (r"/sockjs/websocket", WebSocketHandler, over_websocket),  # as SockJS has it: without its frames
+            *router.routes,
             *poll_http.routes(self.gateway, self._talk(poll_http.frame), serve),
             *pages.routes(self.stats, self._why_not_ready, info),
         ]
@@ -160,6 +168,8 @@ class Node:
         for server in self._servers.values():
             server.stop()
         await self.gateway.drain(self.config.drain)
+        for router in self._sockjs:
+            router.stop()
         for listener in self._servers.values():
             server = listener.outside if isinstance(listener, TlsListener) else listener
             if isinstance(server, Server):

@@ -119,8 +119,8 @@ class Connection:
 
     # What subclasses define
 
-    def received(self, data: bytes) -> None:
-        """Passes on what was read."""
+    def received(self, data: Any) -> None:
+        """Passes on what was read, in whatever form the transport has it."""
         raise NotImplementedError
 
     def farewell(self, code: Code) -> bytes:
@@ -158,7 +158,7 @@ class Connection:
 
     # Reading
 
-    def _take(self, data: bytes) -> None:
+    def _take(self, data: Any) -> None:
         """Takes what was read, and says how to go on."""
         self._heard = True
         try:

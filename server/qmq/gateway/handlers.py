@@ -7,7 +7,7 @@ internal one is logged and never sent.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import orjson
 from tornado.httputil import HTTPServerRequest
@@ -65,23 +65,27 @@ def answer_failure(handler: RequestHandler, status: int, cause: BaseException | 
     refuse(handler, QmqError(name, detail), stats)
 
 
-class Problems(RequestHandler):
-    """A handler whose errors are problem JSON. `stats` is where they are counted."""
+class Telling:
+    """Mixed into handlers whose errors are problem JSON. `stats` is where they are counted."""
 
-    stats: Stats
+    stats: Any
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        answer_failure(cast(RequestHandler, self), status_code, kwargs.get("exc_info", (None, None))[1], self.stats)
+
+    def log_exception(self, *args: Any) -> None:
+        if not isinstance(args[1], HTTPError):  # those are answers, not failures
+            super().log_exception(*args)  # type: ignore[misc]
+
+
+class Problems(Telling, RequestHandler):
+    """A handler of our own."""
 
     def initialize(self, stats: Stats) -> None:
         self.stats = stats
 
     def set_default_headers(self) -> None:
         set_safe_headers(self)
-
-    def write_error(self, status_code: int, **kwargs: Any) -> None:
-        answer_failure(self, status_code, kwargs.get("exc_info", (None, None))[1], self.stats)
-
-    def log_exception(self, *args: Any) -> None:
-        if not isinstance(args[1], HTTPError):  # those are answers, not failures
-            super().log_exception(*args)
 
 
 class NotFound(Problems):

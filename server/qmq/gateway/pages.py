@@ -11,7 +11,7 @@ from typing import Any
 
 from tornado.web import HTTPError, RedirectHandler, StaticFileHandler
 
-from qmq.gateway.handlers import Problems, answer_failure, refuse, set_safe_headers
+from qmq.gateway.handlers import Problems, Telling, refuse, set_safe_headers
 from qmq.stats import Stats
 
 
@@ -24,12 +24,12 @@ def static_root(name: str) -> Path:
     return checkout / name if name.startswith("closure") else checkout / "js" / name
 
 
-class Files(StaticFileHandler):
+class Files(Telling, StaticFileHandler):
     """Static files with safe headers, revalidated on each use."""
 
     def initialize(self, stats: Stats, path: str, default_filename: str | None = None) -> None:  # type: ignore[override]
         super().initialize(path, default_filename)
-        self._stats = stats
+        self.stats = stats
 
     def set_default_headers(self) -> None:
         set_safe_headers(self)
@@ -45,13 +45,6 @@ class Files(StaticFileHandler):
         if "\0" in absolute_path:
             raise HTTPError(404)
         return super().validate_absolute_path(root, absolute_path)
-
-    def write_error(self, status_code: int, **kwargs: Any) -> None:
-        answer_failure(self, status_code, kwargs.get("exc_info", (None, None))[1], self._stats)
-
-    def log_exception(self, *args: Any) -> None:
-        if not isinstance(args[1], HTTPError):
-            super().log_exception(*args)
 
 
 class Health(Problems):

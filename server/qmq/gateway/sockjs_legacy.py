@@ -1,0 +1,108 @@
+"""SockJS transports for browsers that can neither XHR across origins nor stream it: jsonp and htmlfile.
+
+They are not there unless `sockjs_legacy` says so: what they send runs as a script in
+the page. The name of the page's callback is checked. A script and a frame are fetched without an
+Origin header, so the referring page counts.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import unquote_plus
+
+from sockjs.tornado import transports
+from sockjs.tornado.proto import json_encode
+
+from qmq.errors import QmqError
+from qmq.gateway.sockjs import Receiving, Sending, framed_by, referring_origin
+
+_CALLBACK = re.compile(r"[\w.-]+", re.ASCII)
+
+# Old browsers show nothing of a page, and run none of it, before a kilobyte of it is there.
+_PAGE = """<!doctype html>
+<html><head><meta charset="utf-8"></head><body>
+<script>
+var c = parent.%s;
+c.start();
+function p(d) { c.message(d); }
+window.onload = function() { c.stop(); };
+</script>
+""" + " " * 1024 + "\r\n\r\n"  # fmt: skip
+
+
+def rules(of_session: str) -> list[tuple[str, Any]]:
+    """Patterns of URLs and their handlers."""
+    return [
+        (f"{of_session}jsonp", Jsonp),
+        (f"{of_session}jsonp_send", JsonpSend),
+        (f"{of_session}htmlfile", HtmlFile),
+    ]
+
+
+class _CallingBack(Receiving):
+    """A request that names a function of the page."""
+
+    callback = ""
+
+    def check(self) -> None:
+        super().check()
+        origin = referring_origin(self.request)
+        allowed = self.server.gateway.config.allowed_origins
+        if origin is not None and origin not in allowed and "*" not in allowed:
+            raise QmqError("bad-origin", f"{origin[:100]} is neither this host nor on the list")
+
+    def prepare(self) -> None:
+        super().prepare()
+        self.callback = self.get_query_argument("c", "")
+        if not self._finished and not _CALLBACK.fullmatch(self.callback):
+            self.set_status(500)
+            self.finish('invalid "callback" parameter' if self.callback else '"callback" parameter required')
+
+
+class Jsonp(_CallingBack, transports.JSONPTransport):
+    """A script for each frame."""
+
+    def send_pack(self, message: str, binary: bool = False) -> None:
+        if not self.active:
+            return
+        self.active = False
+        self.set_header("Content-Type", "application/javascript; charset=UTF-8")
+        # The comment keeps what follows from being taken for the start of another kind of file.
+        script = f"/**/{self.callback}({json_encode(message)});\r\n"
+        self.set_header("Content-Length", len(script))
+        self.write(script)
+        self.flush().add_done_callback(self.send_complete)
+
+
+class HtmlFile(_CallingBack, transports.HtmlFileTransport):
+    """A page that never ends, with a script for each frame."""
+
+    def set_default_headers(self) -> None:
+        super().set_default_headers()
+        self.set_header("Content-Security-Policy", framed_by(self.server.gateway.config.allowed_origins))
+
+    async def get(self, session_id: str) -> None:
+        self.preflight()
+        self.disable_cache()
+        self.set_header("Content-Type", "text/html; charset=UTF-8")
+        self.write(_PAGE % self.callback)
+        self.flush()
+        if not self._attach_session(session_id):
+            self.finish()
+        elif self.session is not None:
+            self.session.flush()
+
+
+class JsonpSend(Sending, transports.JSONPSendHandler):
+    """What goes with jsonp: a form."""
+
+    def payload(self) -> str | bytes:
+        kind = self.request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        if kind != "application/x-www-form-urlencoded":
+            return self.request.body
+        name, _, value = self.request.body.decode("utf-8", "replace").partition("=")
+        return unquote_plus(value) if name == "d" else ""
+
+    def answer(self) -> None:
+        self.finish("ok")
