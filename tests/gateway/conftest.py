@@ -4,6 +4,7 @@ import resource
 
 import pytest
 
+from tests.gateway.poll_peer import Http
 from tests.gateway.queue_peers import open_peer
 from tests.gateway.tls_peers import LISTEN, StompsPeer, TlsPeer, port
 from tests.helpers import Peer, Witness
@@ -124,3 +125,17 @@ def tls_join(tls_shake):
         return peer
 
     return tls_join
+
+
+@pytest.fixture
+def http():
+    """Opens connections: `http = await http(node)`."""
+    opened = []
+
+    async def http(node):
+        opened.append(await Http.open(node.listen[0]["port"]))
+        return opened[-1]
+
+    yield http
+    for each in opened:
+        each.close()

@@ -11,20 +11,6 @@ from tests.gateway.poll_peer import CONNECT, Http, Poller, problem
 PAGE = "https://page.example"
 
 
-@pytest.fixture
-def http():
-    """Opens connections: `http = await http(node)`."""
-    opened = []
-
-    async def http(node):
-        opened.append(await Http.open(node.listen[0]["port"]))
-        return opened[-1]
-
-    yield http
-    for each in opened:
-        each.close()
-
-
 @pytest.mark.gen_test(timeout=20)
 async def test_opening_tells_the_session_and_how_long_a_receive_is_held(start_node, http):
     node = await start_node({"limits.poll_hold_seconds": 7})

@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import defaultdict
+from random import randrange
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -143,6 +145,7 @@ class Router(SockJSRouter):
         }
         super().__init__(peer, prefix, settings, IOLoop.current(), Session)
         self.stats._callback.stop()  # its figures are not used
+        self.stats.sess_transports = defaultdict(int)  # it stumbles over sessions that change their transport
         self.gateway = gateway
         of_session = prefix + r"/[^/.]+/(?P<session_id>[^/.]+)/"
         rules: list[tuple[str, Any]] = [
@@ -225,6 +228,10 @@ class _Checked(Telling, RequestHandler):
 class _Http(_Checked, static.BaseHandler):
     """What is put right in plain HTTP."""
 
+    def preflight(self) -> None:
+        super().preflight()
+        self.set_header("Vary", "Origin")
+
     def disable_cache(self) -> None:
         self.set_header("Cache-Control", "no-store, no-cache, no-transform, must-revalidate, max-age=0")
         self.set_header("X-Accel-Buffering", "no")
@@ -246,12 +253,20 @@ class Greeting(_Http, static.GreetingsHandler):
 class Info(_Http, static.InfoHandler):
     """What the client needs to choose a transport."""
 
+    def get(self) -> None:
+        self.preflight()
+        self.disable_cache()
+        # The library's entropy has more bits than the protocol, and than numbers in browsers.
+        info = {"websocket": True, "cookie_needed": False, "origins": ["*:*"], "entropy": randrange(1 << 32)}
+        self.set_header("Content-Type", "application/json; charset=UTF-8")
+        self.write(json.dumps(info, separators=(",", ":")))
+
 
 class IFrame(_Http, static.IFrameHandler):
     """A page that connects on behalf of one that has another origin; only those that may connect may frame it."""
 
-    def set_default_headers(self) -> None:
-        super().set_default_headers()
+    def get(self) -> None:
+        super().get()
         self.set_header("Content-Security-Policy", framed_by(self.server.gateway.config.allowed_origins))
 
 

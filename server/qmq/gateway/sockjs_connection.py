@@ -91,11 +91,11 @@ class SockJsConnection(Connection):
     def received(self, data: Any) -> None:
         for message in data:
             try:
-                octets = sockjs.unframe(message)
+                octets, text = sockjs.unframe(message)
             except QmqError as error:
                 self.conversation.fail(error)
                 return
-            self.conversation.receive(octets, True)
+            self.conversation.receive(octets, text)
 
     def farewell(self, code: Code) -> bytes:
         self._code = code

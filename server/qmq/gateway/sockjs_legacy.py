@@ -13,6 +13,7 @@ from urllib.parse import unquote_plus
 
 from sockjs.tornado import transports
 from sockjs.tornado.proto import json_encode
+from sockjs.tornado.util import asynchronous
 
 from qmq.errors import QmqError
 from qmq.gateway.sockjs import Receiving, Sending, framed_by, referring_origin
@@ -78,11 +79,9 @@ class Jsonp(_CallingBack, transports.JSONPTransport):
 class HtmlFile(_CallingBack, transports.HtmlFileTransport):
     """A page that never ends, with a script for each frame."""
 
-    def set_default_headers(self) -> None:
-        super().set_default_headers()
+    @asynchronous  # type: ignore[untyped-decorator]  # it is finished by the session
+    def get(self, session_id: str) -> None:
         self.set_header("Content-Security-Policy", framed_by(self.server.gateway.config.allowed_origins))
-
-    async def get(self, session_id: str) -> None:
         self.preflight()
         self.disable_cache()
         self.set_header("Content-Type", "text/html; charset=UTF-8")

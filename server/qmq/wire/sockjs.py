@@ -37,8 +37,8 @@ def array(frames: bytes) -> str:
     return f"a[{frames[:-1].decode('ascii')}]"
 
 
-def unframe(message: str) -> bytes:
-    """The octets of what a client sends, which may be any part of STOMP frames.
+def unframe(message: str) -> tuple[bytes, bool]:
+    """The octets of what a client sends, which may be any part of STOMP frames, and whether they are text.
 
     Half a surrogate pair becomes U+FFFD, as in all that browsers send as text.
 
@@ -50,7 +50,7 @@ def unframe(message: str) -> bytes:
         data = message.encode()
     except UnicodeEncodeError:
         data = _SURROGATE.sub("\ufffd", message).encode()
-    return _from_base64(data) if _ENCODED in data else data
+    return _from_base64(data) if _ENCODED in data else (data, True)
 
 
 def _in_base64(data: bytes) -> bytes:
@@ -59,11 +59,15 @@ def _in_base64(data: bytes) -> bytes:
     return _assemble(command, [_ENCODED, *headers], b64encode(body[:-1]))
 
 
-def _from_base64(data: bytes) -> bytes:
+def _from_base64(data: bytes) -> tuple[bytes, bool]:
+    data = data.lstrip(b"\r\n")  # heart-beats
     blank = _BLANK_LINE.search(data)
-    command, *headers = data[: blank.start() if blank else 0].lstrip(b"\r\n").splitlines()
-    if blank is None or _ENCODED not in headers:  # it is in the body
-        return data
+    if blank is None:
+        return data, True
+    command, *headers = data[: blank.start()].split(b"\n")
+    headers = [header.removesuffix(b"\r") for header in headers]
+    if _ENCODED not in headers:  # it is in the body
+        return data, True
     body, nul, rest = data[blank.end() :].partition(b"\0")
     try:
         if not nul or rest.strip(b"\r\n"):
@@ -71,7 +75,7 @@ def _from_base64(data: bytes) -> bytes:
         decoded = binascii.a2b_base64(body, strict_mode=True)
     except ValueError as error:
         raise QmqError("bad-frame", "its body is not one in base64") from error
-    return _assemble(command, [header for header in headers if header != _ENCODED], decoded)
+    return _assemble(command.removesuffix(b"\r"), [header for header in headers if header != _ENCODED], decoded), False
 
 
 def _assemble(command: bytes, headers: list[bytes], body: bytes) -> bytes:
