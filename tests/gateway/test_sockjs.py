@@ -364,6 +364,13 @@ async def test_a_session_belongs_to_the_origin_that_opened_it(start_node, sockjs
 
 
 @pytest.mark.gen_test(timeout=20)
+async def test_pages_of_the_same_host_are_named_in_some_requests_only(start_node, sockjs):
+    peer = await sockjs(await start_node())
+    assert await peer.send(CONNECT, Origin="http://X") == 204
+    assert await peer.send("\n", Sec_Fetch_Site="same-origin") == 204
+
+
+@pytest.mark.gen_test(timeout=20)
 async def test_there_is_room_for_so_many_and_no_more(start_node, sockjs, http):
     node = await start_node({"limits.connections": 1})
     peer = await sockjs(node)

@@ -84,3 +84,5 @@ async def test_the_referring_page_counts_where_browsers_send_no_origin(start_nod
     assert node.gateway.connections == 0
     peer.ask(f"{PATH}/jsonp?c=x", **fetched, Referer="https://page.example/page")
     assert (await peer.answer())[0] == 200
+    peer.ask(f"{PATH}/jsonp_send", json.dumps([CONNECT]).encode(), Origin="https://page.example")
+    assert (await peer.answer())[0] == 200

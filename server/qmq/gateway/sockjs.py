@@ -191,8 +191,20 @@ def parse(data: str | bytes) -> list[str]:
     return [message for message in messages if message]
 
 
+def referring_origin(request: HTTPServerRequest) -> str | None:
+    """The origin of the page for which a browser fetched a script or a frame, which come without an Origin header."""
+    if request.headers.get("Sec-Fetch-Site", "same-origin") in ("same-origin", "none"):
+        return None
+    parts = urlsplit(request.headers.get("Referer", ""))
+    return f"{parts.scheme}://{parts.netloc}"
+
+
 def _owner(request: HTTPServerRequest) -> tuple[str | None, str | None]:
-    return request.headers.get("Origin"), request.remote_ip
+    """Page and address. Pages of the same host do not count as such: browsers name them in some requests only."""
+    origin = request.headers.get("Origin") or referring_origin(request)
+    if origin is not None and origin.partition("://")[2].lower() == request.host.lower():
+        origin = None
+    return origin, request.remote_ip
 
 
 class _Checked(Telling, RequestHandler):
@@ -395,11 +407,3 @@ class WebSocket(_Checked, transports.WebSocketTransport):
 def framed_by(origins: tuple[str, ...]) -> str:
     """A policy for what must run in a frame of a page that may connect."""
     return f"frame-ancestors 'self' {' '.join(origins)}"
-
-
-def referring_origin(request: HTTPServerRequest) -> str | None:
-    """The origin of the page for which a browser fetched a script or a frame, which come without an Origin header."""
-    if request.headers.get("Sec-Fetch-Site", "same-origin") in ("same-origin", "none"):
-        return None
-    parts = urlsplit(request.headers.get("Referer", ""))
-    return f"{parts.scheme}://{parts.netloc}"
