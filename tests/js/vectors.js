@@ -36,13 +36,20 @@ function written(data) {
 }
 
 /**
+ * @param {string} name Of the file.
+ * @return {!Promise<!Array<?>>} Its cases.
+ */
+async function loadFile(name) {
+  const response = await fetch(`/tests/vectors/${name}.json`);
+  return (await response.json())['cases'];
+}
+
+/**
  * @param {string} version
  * @return {!Promise<!Array<?>>} The cases of that STOMP version.
  */
 async function load(version) {
-  const response = await fetch('/tests/vectors/stomp.json');
-  const all = await response.json();
-  return all['cases'].filter((c) => c['version'] === version);
+  return (await loadFile('stomp')).filter((c) => c['version'] === version);
 }
 
-exports = {fromBytes, load, toBytes, written};
+exports = {fromBytes, load, loadFile, toBytes, written};

@@ -1,10 +1,26 @@
 """Packets of long-polling: what is written is what a reader of lines and lengths finds."""
 
+import json
+from pathlib import Path
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from qmq.wire import poll
 from tests.gateway.poll_peer import read_packets
+
+CASES = json.loads((Path(__file__).parents[1] / "vectors" / "poll.json").read_text("utf-8"))["cases"]
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.get("writes")], ids=lambda case: case["name"])
+def test_the_vectors_are_what_is_written(case):
+    written = b"".join(
+        poll.end(found["number"], found["end"]) if "end" in found
+        else poll.packet(found["number"], found["data"].encode("latin-1"))
+        for found in case["packets"]
+    )  # fmt: skip
+    assert written == case["bytes"].encode("latin-1")
 
 
 def test_a_packet_is_its_number_its_length_and_its_octets():

@@ -4,18 +4,15 @@ goog.module('qmq.net.PacketReaderTest');
 goog.setTestOnly();
 
 const testSuite = goog.require('goog.testing.testSuite');
+const vectors = goog.require('qmq.testing.vectors');
 const {PacketReader} = goog.require('qmq.net.PacketReader');
-
-function octets(text) {
-  return Uint8Array.from(text, (letter) => letter.charCodeAt(0));
-}
 
 /** Reads an answer in pieces of this size; tells of each packet. */
 function read(text, size = text.length) {
   const reader = new PacketReader();
   const told = [];
   for (let at = 0; at < text.length; at += size) {
-    for (const {number, data, name} of reader.feed(octets(text.slice(at, at + size)))) {
+    for (const {number, data, name} of reader.feed(vectors.toBytes(text.slice(at, at + size)))) {
       told.push(data ? number + ' ' + String.fromCharCode(...data) : number + ' end ' + name);
     }
   }
@@ -23,6 +20,23 @@ function read(text, size = text.length) {
 }
 
 testSuite({
+  async testReadsTheVectorsHoweverTheyAreCut() {
+    const all = await vectors.loadFile('poll');
+    assertTrue(all.length > 0);
+    for (const vector of all) {
+      const bytes = vector['bytes'];
+      const packets = vector['packets'].map(
+          (p) => p['number'] + ' ' + ('end' in p ? 'end ' + p['end'] : p['data']));
+      for (let size = 1; size <= bytes.length; size++) {
+        if (vector['error']) {
+          assertThrows(vector['name'], () => read(bytes, size));
+        } else {
+          assertArrayEquals(vector['name'], packets, read(bytes, size));
+        }
+      }
+    }
+  },
+
   testAnyCutGivesTheSame() {
     const answer = '\n1 3\nabc\n2 0\n3 5\n\n1 2\n\nend 4000 slow-consumer\n';
     const packets = ['1 abc', '2 ', '3 \n1 2\n', '4000 end slow-consumer'];
