@@ -1,6 +1,8 @@
 """A real node in a process of its own, and real Chromium pages that talk to it."""
 
+import re
 import shutil
+from urllib.parse import urlsplit
 
 import pytest
 from running import Gateway
@@ -50,6 +52,7 @@ class Page:
 
     def __init__(self, chrome, url):
         self.chrome = chrome
+        self.port = urlsplit(url).port
         chrome.switch_to.new_window("tab")
         self.handle = chrome.current_window_handle
         chrome.get(url)
@@ -73,9 +76,13 @@ class Page:
         return self.run("return document.querySelector('#state').dataset.state")
 
     def console(self):
-        """What the page wrote to its console as an error."""
+        """What this node's pages wrote to their consoles as errors.
+
+        The browser has one log for all its tabs, and a tab that an earlier test closed may still write to it.
+        """
         with self as chrome:
-            return [entry["message"] for entry in chrome.get_log("browser") if entry["level"] == "SEVERE"]
+            errors = [entry["message"] for entry in chrome.get_log("browser") if entry["level"] == "SEVERE"]
+        return [text for text in errors if set(re.findall(r"//[\w.]+:(\d+)", text)) <= {str(self.port)}]
 
     def close(self):
         with self as chrome:
