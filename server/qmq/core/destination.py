@@ -24,6 +24,8 @@ TOPIC_EXCHANGE = "amq.topic"
 MAX_NAME = 255  # characters, as AMQP's short strings have octets
 MAX_WORDS = 32  # a name is matched word by word, so its depth has a bound too
 
+_RESERVED = f"{TOPIC}system"
+
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f-\xa0\u2028\u2029]")
 
 
@@ -80,6 +82,22 @@ def _check_words(destination: str) -> None:
 def is_pattern(destination: str) -> bool:
     """Whether a checked destination has wildcards."""
     return ("*" in destination or "#" in destination) and not {"*", "#"}.isdisjoint(words_of(destination))
+
+
+def is_reserved(destination: str) -> bool:
+    """Whether a topic is one that only the server publishes to: `/topic/system` and all below it."""
+    return destination.startswith(_RESERVED) and destination[len(_RESERVED) :][:1] in ("", ".")
+
+
+def check_not_reserved(destination: str) -> None:
+    """Checks that a message that comes from a client may go there.
+
+    Raises:
+        QmqError: `forbidden`.
+
+    """
+    if is_reserved(destination):
+        raise QmqError("forbidden", f"only the server publishes to {destination}")
 
 
 def words_of(destination: str) -> list[str]:

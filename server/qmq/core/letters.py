@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from qmq.core.destination import EXCHANGE, TOPIC_EXCHANGE, check_name, split_exchange
+from qmq.core.destination import EXCHANGE, TOPIC_EXCHANGE, check_name, check_not_reserved, split_exchange
 from qmq.core.message import Death, Envelope, Message
 from qmq.core.timers import Timers
 from qmq.errors import QmqError
@@ -61,6 +61,7 @@ class Letters:
                 self._stats.add("dead_letters_in_circles")
                 continue
             try:
+                check_not_reserved(envelope.destination)
                 self._publish(envelope, message.body, message.text)
                 self._stats.add("dead_letters")
             except QmqError:
@@ -75,11 +76,12 @@ def check_target(destination: str) -> None:
     """Checks that dead letters may go there.
 
     Raises:
-        QmqError: `bad-destination`, `bad-pattern`.
+        QmqError: `bad-destination`, `bad-pattern`; `forbidden` for topics that only the server publishes to.
 
     """
     if destination != EXCHANGE + TOPIC_EXCHANGE:  # without a key it is no name to publish to
         check_name(destination)
+    check_not_reserved(destination)
 
 
 def letter_of(message: Message, queue: str, target: str, reason: str) -> Envelope | None:

@@ -17,6 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from qmq.core import destination as names
 from qmq.core.bindings import Bindings
 from qmq.core.destination import EXCHANGE, QUEUE, TEMP_QUEUE, TOPIC, TOPIC_EXCHANGE, check_name, split_exchange
 from qmq.core.exchange import PREDECLARED, Exchange, Kind, Routed, check_exchange_name, route
@@ -165,11 +166,12 @@ class Registry:
 
     def _publish_to_exchange(self, envelope: Envelope, body: bytes, text: bool) -> Message:
         routed = self._route(envelope)
-        message = self.hub.number(envelope, body, text)
-        topics = self.exchanges[TOPIC_EXCHANGE]
+        topics, topic = self.exchanges[TOPIC_EXCHANGE], TOPIC + split_exchange(envelope.destination)[1]
         if topics in routed.exchanges:
-            key = split_exchange(envelope.destination)[1]
-            self.hub.offer(_readdressed(message, TOPIC + key))
+            names.check_not_reserved(topic)
+        message = self.hub.number(envelope, body, text)
+        if topics in routed.exchanges:
+            self.hub.offer(_readdressed(message, topic))
         elif not routed.queues:
             self.stats.add("messages_unroutable")
         self._put_all(routed, message)

@@ -15,7 +15,7 @@ import secrets
 from qmq.core.outbox import Outbox
 from qmq.core.registry import Registry
 from qmq.errors import CODES, Code, QmqError
-from qmq.session import stomp_headers
+from qmq.session import access, stomp_headers
 from qmq.session.desk import Desk
 from qmq.session.stomp_actions import Actions
 from qmq.session.stomp_encoder import Framing
@@ -44,14 +44,15 @@ class Session:
         heartbeat: Milliseconds between signs of life (that we owe, that the
             client owes); 0 for none.
         name: How logs and errors name this client.
+        rights: What the client may do, once it has logged in.
         version: Of STOMP, once that is agreed.
 
     """
 
     __slots__ = (
         "_actions", "_decoder", "_known_text",
-        "desk", "ending", "framing", "heartbeat", "limits", "name", "outbox", "registry", "server", "state", "stats",
-        "version",
+        "desk", "ending", "framing", "heartbeat", "limits", "name", "outbox", "registry", "rights", "server", "state",
+        "stats", "version",
     )  # fmt: skip
 
     stream = True
@@ -73,6 +74,7 @@ class Session:
         self.server = server
         self.stats = stats
         self.version = "1.2"
+        self.rights = access.EVERYTHING
         self.registry = registry
         self.outbox = outbox
         self.framing = framing

@@ -116,10 +116,12 @@ class Actions:
         self.publishes = True
         lasting = not _is_temporary(headers)
         envelope = self._envelope(headers) if lasting else self._new_envelope(headers, _passed_on(headers))
+        self._session.rights.check("publish", envelope.destination)
         properties = {}
         if envelope.destination.startswith(QUEUE):
             properties = stomp_headers.properties(headers, of_send=True)
             if properties:
+                self._session.rights.check_dead_letters(properties)
                 registry.declare(envelope.destination, properties, self._session)
         publish: Publish = registry.hub.publish if envelope.destination.startswith(TOPIC) else registry.publish
         transaction = headers.get("transaction")
@@ -164,17 +166,17 @@ class Actions:
         reply_to = headers.get("reply-to")
         if not reply_to:
             raise QmqError("missing-header", f"a request to {PREFIX} needs reply-to")
-        desk, registry = self._session.desk, self._session.registry
-        assert desk is not None
         if "transaction" in headers:
             raise QmqError("bad-header", f"requests to {PREFIX} are answered at once, in no transaction")
         fields = {name: headers[name] for name in ("correlation-id",) if name in headers}
         to = check_name(reply_to)
         if to.startswith(TEMP_QUEUE):
             to = self._reply_address(to)
-        answer, code = desk.answer(headers["destination"], body, self._session)
+        self._session.rights.check("publish", to)
+        assert self._session.desk is not None
+        answer, code = self._session.desk.answer(headers["destination"], body, self._session)
         fields |= {"content-type": "application/json"} | ({"code": code} if code else {})
-        registry.publish(Envelope(to, fields), answer, True)
+        self._session.registry.publish(Envelope(to, fields), answer, True)
 
     # Subscribing
 
@@ -211,6 +213,7 @@ class Actions:
     def _subscribe_topic(self, key: str, pattern: str, headers: Mapping[str, str]) -> dict[str, str] | None:
         session = self._session
         hub = session.registry.hub
+        session.rights.check("subscribe", pattern)
         bounds = stomp_headers.bounds(headers, session.limits)
         position, recovered = self._start(pattern, headers)
         encoder = Encoder(session.framing, session.version, headers.get("id", ""))
@@ -245,18 +248,23 @@ class Actions:
 
     def _queue_for(self, destination: str, headers: Mapping[str, str], wanted: dict[str, object]) -> Queue:
         """The queue that a subscription consumes from, which is made and bound if need be."""
-        registry, session = self._session.registry, self._session
+        registry, session, rights = self._session.registry, self._session, self._session.rights
+        rights.check_dead_letters(wanted)
         if destination.startswith(TEMP_QUEUE):
             if destination in registry.queues:
                 return registry.queue(destination, session)
             return self._own_queue(destination, stomp_headers.own(wanted, session.limits) if wanted else {})
         if not destination.startswith((EXCHANGE, TOPIC)):
+            rights.check("consume", destination)
             return registry.declare(destination, wanted, session)
+        rights.check("subscribe", destination)
         exchange, key = self._source(destination)
+        rights.check_source(exchange, key)
         arguments = stomp_headers.binding_arguments(headers) if exchange.kind is Kind.HEADERS else {}
         name = headers.get("x-queue-name", "")
         if name:
-            queue = registry.declare(check_name(f"/queue/{name}"), wanted, session)
+            rights.check_bound(destination := check_name(f"{QUEUE}{name}"))
+            queue = registry.declare(destination, wanted, session)
         else:
             queue = registry.declare_private(session, **stomp_headers.private(headers, wanted, session.limits))
         registry.bind(exchange.name, queue.name, key, arguments)
