@@ -61,7 +61,7 @@ class Stats:
 
     def snapshot(self) -> dict[str, int]:
         """All counts so far, sorted by name."""
-        return dict(sorted(self._counts.items())) if self._counts else {}
+        return dict(sorted(self._counts.copy().items())) if self._counts else {}
 
     def by_destination(self) -> dict[str, dict[str, int]]:
         """The counts of every destination that has any."""

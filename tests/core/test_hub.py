@@ -3,8 +3,10 @@
 from qmq.core.hub import Hub
 from qmq.core.message import Envelope, Origin
 from qmq.core.outbox import Outbox
+from qmq.core.store import Keep
 from qmq.core.subscription import Bounds
 from qmq.stats import Stats
+from tests.worlds import World
 
 BOUNDS = Bounds(10, 10_000)
 
@@ -163,3 +165,23 @@ def test_many_audiences_are_served_over_several_passes_and_all_are():
         woken.clear()
         hub.flush()
     assert {reader.got for reader in readers} == {b"1 x;2 x;"}
+
+
+def test_reading_what_is_kept_goes_on_where_it_ended():
+    world = World()
+    world.publish("/topic/a", *"12345")
+    world.publish("/topic/b", "6")
+    first = world.hub.read("/topic/a", 1, messages=2)
+    assert ([message.body for message in first.messages], first.position, first.dropped) == ([b"2", b"3"], 3, False)
+    rest = world.hub.read("/topic/a", first.position)
+    assert ([message.body for message in rest.messages], rest.position) == ([b"4", b"5"], 6)
+    assert world.hub.read("/topic/a", rest.position).messages == []
+    assert [message.body for message in world.hub.read("/topic/#", 0, octets=3).messages] == [b"1", b"2", b"3"]
+
+
+def test_reading_says_what_is_gone():
+    world = World(keep=(("/topic/#", Keep(messages=2)),))
+    world.publish("/topic/a", *"12345")
+    reading = world.hub.read("/topic/a", 1)
+    assert ([message.body for message in reading.messages], reading.dropped) == ([b"4", b"5"], True)
+    assert not world.hub.read("/topic/a", 3).dropped

@@ -8,9 +8,9 @@ from qmq.errors import QmqError
 
 def test_full_from_the_ceiling_on():
     memory = Memory(100)
-    memory.used += 99
+    memory.take(99)
     assert not memory.full
-    memory.used += 1
+    memory.take(1)
     assert memory.full
 
 

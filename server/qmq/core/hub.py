@@ -10,10 +10,12 @@ No awaits, no sockets, no protocol. All calls come from the hub's own loop.
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from qmq.core.audience import Audience
 from qmq.core.history import History
@@ -60,6 +62,22 @@ class Piece:
     position: int
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What is kept beyond a position.
+
+    Attributes:
+        messages: The oldest first.
+        position: Where to read on.
+        dropped: Whether something beyond the position asked for is not there any more.
+
+    """
+
+    messages: list[Message]
+    position: int
+    dropped: bool
+
+
 class Hub:
     """Publishes messages to subscriptions.
 
@@ -74,8 +92,12 @@ class Hub:
             with the destination, it returns what then takes each message.
         offset: The number of the last message, which is also how many there were.
         deliveries: Messages times subscribers that they were offered to.
+        lock: Held while positions are compared with what is kept, and a subscription
+            is made of it. Here it is none: nobody else is there.
 
     """
+
+    lock: AbstractContextManager[Any] = nullcontext()
 
     def __init__(
         self,
@@ -109,6 +131,14 @@ class Hub:
     def cursor(self) -> str:
         """The position after everything published so far."""
         return self.origin.id_of(self.offset)
+
+    @property
+    def fanned_out(self) -> int:
+        """The `deliveries` of all hubs of the node."""
+        return self.deliveries
+
+    def drain(self) -> None:
+        """Lets what other threads have sent arrive. Here there are none."""
 
     def subscribe(self, pattern: str, encoder: Encoder, outbox: Outbox, bounds: Bounds) -> Subscription:
         """Lets an outbox have every message to a destination or pattern from now on.
@@ -185,6 +215,12 @@ class Hub:
         self.offset = offset = self.offset + 1
         return Message(envelope, body, text, self.origin, offset)
 
+    def publish_as(self, topic: str, envelope: Envelope, body: bytes, text: bool) -> Message:
+        """Numbers a message, and offers it to the subscribers of a topic, wherever else it goes."""
+        message = self.number(envelope, body, text)
+        self.offer(Message(Envelope(topic, envelope.headers), body, text, message.origin, message.offset))
+        return message
+
     def owe(self, outbox: Outbox) -> None:
         """Notes that a queue has given something to an outbox, which is to be written in this pass."""
         if not self._awake:
@@ -197,6 +233,37 @@ class Hub:
         self.wants_turn(replay)
         return replay
 
+    def read(self, pattern: str, position: int, messages: int = sys.maxsize, octets: int = sys.maxsize) -> Reading:
+        """What is kept beyond a position.
+
+        Args:
+            pattern: A topic or pattern.
+            position: After which number to begin.
+            messages: How many at most.
+            octets: Of bodies and headers; beyond, no more are read.
+
+        """
+        found: list[Message] = []
+        with self.lock:
+            dropped = self.history.dropped(pattern) > position
+            for message in self.history.after(pattern, position):
+                if len(found) >= messages or octets <= 0:
+                    return Reading(found, found[-1].offset if found else position, dropped)
+                found.append(message)
+                octets -= len(message.body) + message.envelope.octets
+            return Reading(found, self.offset, dropped)
+
+    def dropped(self, pattern: str) -> int:
+        """The largest number below which something of this name or pattern may be missing."""
+        with self.lock:
+            return self.history.dropped(pattern)
+
+    def catch_up(self, replay: Replay) -> Subscription | None:
+        """Makes an ordinary subscription of a replay that has everything; None if there is more to read."""
+        if replay.position < self.offset:
+            return None
+        return self.subscribe(replay.pattern, replay.encoder, replay.outbox, replay.bounds)
+
     def wants_turn(self, replay: Replay) -> None:
         """Lets a replay read on in one of the next passes."""
         if not self._awake:
@@ -208,16 +275,15 @@ class Hub:
         key = (pattern, encoder, position)
         piece = self._pieces.get(key)
         if piece is None:
-            piece = self._pieces[key] = Piece([], 0, self.offset)
-            for message in self.history.after(pattern, position):
-                if piece.octets >= _PIECE_OCTETS:
+            reading = self.read(pattern, position, octets=_PIECE_OCTETS)
+            piece = self._pieces[key] = Piece([], 0, reading.position)
+            for message in reading.messages:
+                if piece.octets >= _PIECE_OCTETS:  # frames are larger than what they carry
+                    piece.position = piece.deliveries[-1][1].offset  # type: ignore[union-attr]
                     break
-                piece.position = message.offset
                 frame = encoder.encode(message)
                 piece.deliveries.append((None, message, frame))
                 piece.octets += len(frame)
-            else:
-                piece.position = self.offset
         return piece
 
     def forget_routes(self) -> None:

@@ -55,6 +55,10 @@ class Memory:
         if self.used >= self.brim:
             raise QmqError("memory-full", f"{self.used} octets wait, {self.ceiling} may")
 
+    def take(self, octets: int) -> None:
+        """Notes that so much more is used."""
+        self.used += octets
+
     def free(self, octets: int) -> None:
         """Gives back what is no longer used; lets publishers go on when it is enough."""
         self.used -= octets

@@ -186,7 +186,7 @@ class Outbox:
         self._next += 1
         self._backlog[place] = (frame, subscription, message is None)
         self._backlog_bytes += len(frame)
-        self._memory.used += len(frame)
+        self._memory.take(len(frame))
         if subscription is None or message is None:
             if message is None:
                 self._reply_bytes += len(frame)

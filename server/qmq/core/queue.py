@@ -23,8 +23,7 @@ from qmq.core.timers import Timer, Timers
 from qmq.errors import QmqError
 from qmq.stats import PRIVATE, Stats
 
-# So many messages expire at once; the others wait for the next pass of the loop.
-_EXPIRE_AT_ONCE = 1000
+_EXPIRE_AT_ONCE = 1000  # messages; the others wait for the next pass of the loop
 
 
 class Host(Protocol):
@@ -63,6 +62,8 @@ class Queue:
         "acked", "consumers", "delivered", "name", "options", "owner", "paused", "published", "redelivered",
         "stats", "unsettled",
     )  # fmt: skip
+
+    makes: type[Consumer] = Consumer
 
     def __init__(self, name: str, options: QueueOptions, host: Host, owner: Hashable = None) -> None:
         self.name = name
@@ -108,7 +109,7 @@ class Queue:
             self._make_room(octets)
         self._place = place = self._place + 1
         entry = Entry(message, place, self._expiry_of(message))
-        self._host.memory.used += octets + message.envelope.octets + OVERHEAD
+        self._host.memory.take(octets + message.envelope.octets + OVERHEAD)
         self.published += 1
         if self._idle and not ready.count and not self.paused:
             self._hand_out(entry)  # without having waited, so a time to live of 0 is enough
@@ -149,7 +150,7 @@ class Queue:
         """
         if self.consumers and (exclusive or next(iter(self.consumers)).exclusive):
             raise QmqError("in-use", f"{self.name} has {'other consumers' if exclusive else 'an exclusive consumer'}")
-        consumer = Consumer(self, client, prefetch, auto, exclusive)
+        consumer = self.makes(self, client, prefetch, auto, exclusive)
         self.consumers[consumer] = None
         self.touch()
         self.credit(consumer)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import dataclasses
 import secrets
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,8 +77,11 @@ class Registry:
         queues: By destination.
         exchanges: By name.
         published: The idempotency keys of what was published lately.
+        lock: Held while several steps must be one. Here it is none: nobody else is there.
 
     """
+
+    lock: AbstractContextManager[Any] = nullcontext()
 
     def __init__(self, hub: Hub, timers: Timers, memory: Memory, stats: Stats, rules: Rules | None = None) -> None:
         self.timers = timers
@@ -166,14 +169,14 @@ class Registry:
 
     def _publish_to_exchange(self, envelope: Envelope, body: bytes, text: bool) -> Message:
         routed = self._route(envelope)
-        topics, topic = self.exchanges[TOPIC_EXCHANGE], TOPIC + split_exchange(envelope.destination)[1]
-        if topics in routed.exchanges:
+        if self.exchanges[TOPIC_EXCHANGE] in routed.exchanges:
+            topic = TOPIC + split_exchange(envelope.destination)[1]
             names.check_not_reserved(topic)
-        message = self.hub.number(envelope, body, text)
-        if topics in routed.exchanges:
-            self.hub.offer(_readdressed(message, topic))
-        elif not routed.queues:
-            self.stats.add("messages_unroutable")
+            message = self.hub.publish_as(topic, envelope, body, text)
+        else:
+            message = self.hub.number(envelope, body, text)
+            if not routed.queues:
+                self.stats.add("messages_unroutable")
         self._put_all(routed, message)
         return message
 
@@ -302,10 +305,13 @@ class Registry:
 
     def _add_queue(self, destination: str, options: QueueOptions, owner: Hashable) -> Queue:
         owner = owner if options.exclusive else None
-        queue = self.queues[destination] = Queue(destination, options, self, owner)
+        queue = self.queues[destination] = self._new_queue(destination, options, owner)
         if owner is not None:
             self._owned.setdefault(owner, {})[queue] = None
         return queue
+
+    def _new_queue(self, destination: str, options: QueueOptions, owner: Hashable) -> Queue:
+        return Queue(destination, options, self, owner)
 
     def _fixed(self, destination: str) -> dict[str, Any] | None:
         """What the configuration says about a name; None if nothing."""
@@ -410,8 +416,3 @@ class Registry:
 
     def __repr__(self) -> str:
         return f"<registry of {len(self.queues)} queues, {len(self.exchanges)} exchanges>"
-
-
-def _readdressed(message: Message, destination: str) -> Message:
-    envelope = message.envelope
-    return Message(Envelope(destination, envelope.headers), message.body, message.text, message.origin, message.offset)

@@ -49,7 +49,7 @@ class Replay:
         self.subscription: Subscription | None = None
         self.ended = False
         self._hub = hub
-        self._floor = hub.history.dropped(pattern)  # what was gone before is no loss of now
+        self._floor = hub.dropped(pattern)  # what was gone before is no loss of now
 
     def go_on(self) -> None:
         """Asks for a turn: there is room in the outbox."""
@@ -63,16 +63,15 @@ class Replay:
         self.position = piece.position
         outbox.fresh.extend(piece.deliveries)
         outbox.owed += piece.octets
-        if self.position >= hub.offset:
-            self.subscription = hub.subscribe(self.pattern, self.encoder, outbox, self.bounds)
-        else:
+        self.subscription = hub.catch_up(self)
+        if self.subscription is None:
             outbox.waiting.append(self.go_on)
         outbox.sink.flush()
         return piece.octets
 
     def failure(self) -> QmqError | None:
         """Why it cannot go on: what it was to read next is gone, and it is not one that may lose something."""
-        dropped = self._hub.history.dropped(self.pattern)
+        dropped = self._hub.dropped(self.pattern)
         if dropped <= max(self._floor, self.position):
             return None
         if self.bounds.overflow is not Overflow.DISCONNECT:

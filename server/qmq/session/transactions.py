@@ -112,7 +112,7 @@ class Transactions:
         actions.append(action)
         self._actions += 1
         self._octets += octets
-        self._registry.memory.used += octets
+        self._registry.memory.take(octets)
 
     def commit(self, name: str) -> None:
         """Does all of it, or nothing.
