@@ -16,15 +16,12 @@ import os
 import secrets
 import ssl
 import string
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tornado.iostream import IOStream
 from tornado.netutil import bind_sockets
-from tornado.tcpserver import TCPServer
 
-from qmq import __version__
+from qmq.branch import Branch
 from qmq.certificates import server_context
 from qmq.config import Config, parse_listen
 from qmq.core.destination import check_name
@@ -36,18 +33,9 @@ from qmq.core.registry import Registry
 from qmq.core.timers import Timers
 from qmq.demo import Demo
 from qmq.errors import ConfigError, QmqError
-from qmq.gateway import handlers, pages, poll_http, sockjs_connection, tcp
 from qmq.gateway.gateway import Gateway
-from qmq.gateway.held import Serve
-from qmq.gateway.server import App, Server
-from qmq.gateway.sockjs import Router
-from qmq.gateway.tcp import TcpServer
-from qmq.gateway.tls import TlsListener
-from qmq.gateway.websocket import WebSocketHandler, frame
 from qmq.rules import history_rules, rules_of
-from qmq.session.stomp_encoder import Framing
 from qmq.stats import Stats
-from qmq.wire import sockjs
 
 log = logging.getLogger("qmq")
 
@@ -72,11 +60,9 @@ class Node:
         self.config = config or Config()
         self.stats = Stats()
         self.listen: list[dict[str, Any]] = []
-        self._servers: dict[str, TCPServer | TlsListener] = {}  # by scheme
-        self._sockjs: list[Router] = []
         self._demo: Demo | None = None
         self._registry: Registry | None = None
-        self._gateway: Gateway | None = None
+        self._branch: Branch | None = None
 
     @property
     def hub(self) -> Hub:
@@ -92,8 +78,13 @@ class Node:
     @property
     def gateway(self) -> Gateway:
         """What the running node's connections share."""
-        assert self._gateway is not None, "the node has not been started"
-        return self._gateway
+        return self.branch.gateway
+
+    @property
+    def branch(self) -> Branch:
+        """What it has on the loop that started it."""
+        assert self._branch is not None, "the node has not been started"
+        return self._branch
 
     def routes(self) -> list[Any]:
         """Tornado rules that mount this node in somebody's own application.
@@ -101,20 +92,7 @@ class Node:
         The application's own listeners then take the place of `start`; `open`
         must have been called on the loop that serves them.
         """
-        return self._routes(None)
-
-    def _routes(self, serve: Serve | None) -> list[Any]:
-        info = {"name": self.config.name, "version": __version__, "demo": self.config.demo}
-        over_websocket = {"gateway": self.gateway, "talk": self._talk(frame)}
-        router = sockjs_connection.router(self.gateway, self._talk(sockjs.frame), "/sockjs")
-        self._sockjs.append(router)
-        return [
-            (r"/stomp", WebSocketHandler, over_websocket),
-            (r"/sockjs/websocket", WebSocketHandler, over_websocket),  # as SockJS has it: without its frames
-            *router.routes,
-            *poll_http.routes(self.gateway, self._talk(poll_http.frame), serve),
-            *pages.routes(self.stats, self._why_not_ready, info),
-        ]
+        return self.branch.routes()
 
     def open(self) -> None:
         """Makes the node ready on the running loop, without listening."""
@@ -133,7 +111,7 @@ class Node:
         hub = Hub(origin, wake, self.stats, history)
         memory = Memory(limits.memory)
         self._registry = Registry(hub, timers, memory, self.stats, rules_of(self.config))
-        self._gateway = Gateway(self.config, self._registry, self.stats, f"qmq/{__version__}")
+        self._branch = Branch(self.config, self._registry, self.stats, self._why_not_ready)
 
     async def start(self) -> None:
         """Opens the node and accepts connections.
@@ -144,18 +122,14 @@ class Node:
         """
         contexts = self._contexts()
         self.open()
-        app = App(self._routes(self._serve_again), self.config, self.stats)
-        self._servers = {"http": Server(app, self.config, self.stats), "stomp": TcpServer(self.gateway)}
-        for scheme, context in contexts.items():
-            self._servers[scheme] = self._tls_listener(scheme, context)
+        self.branch.serve(contexts)
         try:
             for url in self.config.listen:
                 self._listen(url)
             if self.config.ready_file:
                 self._write_ready_file(Path(self.config.ready_file))
         except ConfigError:
-            for server in self._servers.values():
-                server.stop()
+            self.branch.close_listeners()
             raise
         if self.config.demo:
             self._demo = Demo(self.publish)
@@ -164,16 +138,7 @@ class Node:
         """Sends clients away, closes everything, and returns when all of it is gone."""
         if self._demo is not None:
             self._demo.stop()
-        self.gateway.ready = False
-        for server in self._servers.values():
-            server.stop()
-        await self.gateway.drain(self.config.drain)
-        for router in self._sockjs:
-            router.stop()
-        for listener in self._servers.values():
-            server = listener.outside if isinstance(listener, TlsListener) else listener
-            if isinstance(server, Server):
-                await server.close_all_connections()
+        await self.branch.stop()
 
     def reload(self) -> None:
         """Reads certificate, key and client authorities again; only new connections are concerned.
@@ -185,10 +150,7 @@ class Node:
         except ConfigError as error:
             log.warning("certificates stay as they were: %s", error)
             return
-        for scheme, context in contexts.items():
-            listener = self._servers.get(scheme)
-            if isinstance(listener, TlsListener):
-                listener.context = context
+        self.branch.renew(contexts)
         log.info("certificates read again" if contexts else "no certificates to read again")
 
     def publish(self, destination: str, body: bytes | str, headers: dict[str, str] | None = None) -> Message:
@@ -207,27 +169,9 @@ class Node:
             return QmqError("shutting-down")
         return QmqError("memory-full") if self.registry.memory.full else None
 
-    def _talk(self, framing: Framing) -> Callable[[Any], Any]:
-        return lambda connection: self.gateway.stomp_session(connection, framing)
-
-    def _serve_again(self, stream: IOStream, address: Any) -> None:
-        server = self._servers["http"]
-        assert isinstance(server, Server)
-        server.serve_again(stream, address)
-
     def _contexts(self) -> dict[str, ssl.SSLContext]:
         tls = self.config.tls
         return {scheme: server_context(tls, names) for scheme, names in _PROTOCOLS.items()} if tls.certificate else {}
-
-    def _tls_listener(self, scheme: str, context: ssl.SSLContext) -> TlsListener:
-        """A listener in front of the server of the same protocol without TLS."""
-        inside = self._servers[scheme.removesuffix("s")]
-        assert isinstance(inside, TCPServer)
-        outside: TCPServer = tcp.TlsRequired(self.gateway)
-        if scheme == "https":
-            app = App([], self.config, self.stats, handlers.TlsRequired)
-            outside = Server(app, self.config, self.stats, once=True)
-        return TlsListener(context, inside, outside, self.config.limits, self.stats)
 
     def _listen(self, url: str) -> None:
         scheme, host, port = parse_listen(url)
@@ -235,7 +179,7 @@ class Node:
             sockets = bind_sockets(port, host, backlog=_BACKLOG)
         except (OSError, UnicodeError) as error:
             raise ConfigError(f"cannot listen on {url}: {getattr(error, 'strerror', None) or error}") from error
-        self._servers[scheme].add_sockets(sockets)
+        self.branch.listen(scheme, sockets)
         for bound in sockets:
             self.listen.append({"scheme": scheme, "host": host, "port": bound.getsockname()[1]})
 

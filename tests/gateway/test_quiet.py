@@ -44,7 +44,7 @@ def open_session():
 
 async def resting(node, number):
     """Waits until so many connections rest."""
-    server = node._servers["http"]
+    server = node.branch.servers["http"]
     async with asyncio.timeout(DEADLINE):
         while len(server._resting) != number:
             await asyncio.sleep(0.005)
@@ -58,7 +58,7 @@ async def test_the_same_connection_serves_request_after_request(start_node, open
     writer.write(request(f"{path}/receive?ack=0"))
     assert (await answer(reader)).startswith(b"1 ")
     await resting(node, 1)
-    assert not node._servers["http"]._connections  # Tornado knows nothing of it
+    assert not node.branch.servers["http"]._connections  # Tornado knows nothing of it
     for seq in range(1, 6):
         send = stomp.encode("SUBSCRIBE", {"id": str(seq), "destination": "/topic/a", "receipt": str(seq)}, b"", "1.2")
         writer.write(request(f"{path}/send?seq={seq}&ack={seq}", send))
@@ -137,7 +137,7 @@ async def test_stopping_closes_those_that_rest(start_node, open_session):
     async with asyncio.timeout(DEADLINE):
         with contextlib.suppress(ConnectionError):
             assert await reader.read() == b""
-    assert not node._servers["http"]._resting
+    assert not node.branch.servers["http"]._resting
 
 
 @pytest.mark.gen_test(timeout=30)

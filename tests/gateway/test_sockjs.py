@@ -131,7 +131,7 @@ async def test_a_second_receiver_is_sent_away(start_node, sockjs, http):
     node = await start_node()
     peer = await sockjs(node)
     peer.down.ask(f"{peer.path}/xhr")
-    session = next(iter(node._sockjs[0]._sessions._items.values()))
+    session = next(iter(node.branch.sockjs[0]._sessions._items.values()))
     await until(lambda: session.handler is not None and session.ready)
     other = await http(node)
     other.ask(f"{peer.path}/xhr")
@@ -144,7 +144,7 @@ async def test_a_receiver_that_goes_takes_its_session_along(start_node, sockjs):
     peer = await sockjs(node)
     await peer.login()
     peer.down.ask(f"{peer.path}/xhr")
-    session = next(iter(node._sockjs[0]._sessions._items.values()))
+    session = next(iter(node.branch.sockjs[0]._sessions._items.values()))
     await until(lambda: session.ready)
     peer.down.cut()
     await until(lambda: node.gateway.connections == 0)
@@ -157,7 +157,7 @@ async def test_a_session_without_a_receiver_ends(start_node, sockjs):
     await sockjs(node)
     assert node.gateway.connections == 1
     await until(lambda: node.gateway.connections == 0)
-    await until(lambda: not node._sockjs[0]._sessions._items)
+    await until(lambda: not node.branch.sockjs[0]._sessions._items)
 
 
 @pytest.mark.gen_test(timeout=20)
@@ -347,7 +347,7 @@ async def test_pages_of_foreign_origins_get_nothing_and_leave_nothing(start_node
         Connection="Upgrade", Sec_WebSocket_Version="13", Sec_WebSocket_Key="AAAAAAAAAAAAAAAAAAAAAA==",
     )  # fmt: skip
     assert (await peer.answer())[0] == 403
-    assert node.gateway.connections == 0 and not node._sockjs[0]._sessions._items
+    assert node.gateway.connections == 0 and not node.branch.sockjs[0]._sessions._items
 
 
 @pytest.mark.gen_test(timeout=20)

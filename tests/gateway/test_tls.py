@@ -162,7 +162,7 @@ async def test_a_node_that_stops_leaves_nothing_half_open(tls_node, tls_dial, tl
     peers = [await tls_join(node), await tls_join(node, "stomps")]
     silent, half = await tls_dial(node), await tls_dial(node, "stomps")
     await half.send(hello(authority.trust())[:50])
-    listeners = [node._servers[scheme] for scheme in SECURE]
+    listeners = [node.branch.servers[scheme] for scheme in SECURE]
     await until(lambda: all(listener.arrivals for listener in listeners))
     (shaking,) = listeners[1].arrivals
     await until(lambda: isinstance(shaking._sock, ssl.SSLSocket))

@@ -117,7 +117,7 @@ async def test_handshakes_that_fail_get_an_alert_and_are_counted(tls_node, tls_d
     assert description in (None, answer[6])
     peer.close()
     assert node.stats["tls_handshakes_failed"] == 1
-    await until(lambda: not node._servers[scheme].arrivals, 2)
+    await until(lambda: not node.branch.servers[scheme].arrivals, 2)
     await seen.publish("/topic/a")
 
 
@@ -127,7 +127,7 @@ async def test_one_that_was_refused_and_stays_is_closed_after_the_linger_time(tl
     peer = await tls_dial(node)
     await peer.send(old_hello())
     await until(lambda: node.stats["tls_handshakes_failed"] == 1, 2)
-    await until(lambda: not node._servers["https"].arrivals, 2)
+    await until(lambda: not node.branch.servers["https"].arrivals, 2)
 
 
 # The wrong door
@@ -198,7 +198,7 @@ async def test_tls_on_a_plain_port(tls_node, tls_dial, tls_join, authority, sche
     await peer.send(octets[1:] * 100, b"\n\n\0\r\n\r\n")
     assert await peer.end() == b"\x15\x03\x01\x00\x02\x02\x28"
     peer.close()
-    await until(lambda: not node._servers["http"]._connections and node.gateway.connections == 1, 2)
+    await until(lambda: not node.branch.servers["http"]._connections and node.gateway.connections == 1, 2)
     errors = {name: count for name, count in node.stats.snapshot().items() if name.startswith("errors_")}
     assert errors == {"errors_tls-not-here": 2}
     await seen.publish("/topic/a")

@@ -1,0 +1,133 @@
+"""What a node has on one loop: the gateway with its connections, the servers that accept them, the routes.
+
+A node has one of these, or one for each of its threads. All of it is made, used and
+ended on its own loop; what branches share was made before, by the node.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from tornado.iostream import IOStream
+from tornado.tcpserver import TCPServer
+
+from qmq import __version__
+from qmq.config import Config
+from qmq.core.registry import Registry
+from qmq.errors import QmqError
+from qmq.gateway import handlers, pages, poll_http, sockjs_connection, tcp
+from qmq.gateway.gateway import Gateway
+from qmq.gateway.held import Serve
+from qmq.gateway.server import App, Server
+from qmq.gateway.sockjs import Router
+from qmq.gateway.tcp import TcpServer
+from qmq.gateway.tls import TlsListener
+from qmq.gateway.websocket import WebSocketHandler, frame
+from qmq.session.stomp_encoder import Framing
+from qmq.stats import Stats
+from qmq.wire import sockjs
+
+
+class Branch:
+    """The part of a node that lives on the running loop.
+
+    Args:
+        config: The node's.
+        registry: The node's queues and exchanges, with this loop's hub.
+        stats: This loop's counters.
+        why_not_ready: Says why no new clients should come, if so.
+
+    Attributes:
+        gateway: What the loop's connections share.
+        servers: By scheme, once it serves.
+        sockjs: The routers of SockJS, whose sessions are of this loop.
+
+    """
+
+    def __init__(
+        self, config: Config, registry: Registry, stats: Stats, why_not_ready: Callable[[], QmqError | None]
+    ) -> None:
+        self.config = config
+        self.stats = stats
+        self.gateway = Gateway(config, registry, stats, f"qmq/{__version__}")
+        self.servers: dict[str, TCPServer | TlsListener] = {}
+        self.sockjs: list[Router] = []
+        self._why_not_ready = why_not_ready
+
+    def routes(self, serve: Serve | None = None) -> list[Any]:
+        """Tornado rules for all that is answered over HTTP.
+
+        Args:
+            serve: Gives a stream back to the HTTP server, so that it can be used again after a long-poll.
+
+        """
+        info = {"name": self.config.name, "version": __version__, "demo": self.config.demo}
+        over_websocket = {"gateway": self.gateway, "talk": self._talk(frame)}
+        router = sockjs_connection.router(self.gateway, self._talk(sockjs.frame), "/sockjs")
+        self.sockjs.append(router)
+        return [
+            (r"/stomp", WebSocketHandler, over_websocket),
+            (r"/sockjs/websocket", WebSocketHandler, over_websocket),  # as SockJS has it: without its frames
+            *router.routes,
+            *poll_http.routes(self.gateway, self._talk(poll_http.frame), serve),
+            *pages.routes(self.stats, self._why_not_ready, info),
+        ]
+
+    def serve(self, contexts: Mapping[str, ssl.SSLContext]) -> None:
+        """Makes the servers, for which `listen` is to find sockets."""
+        app = App(self.routes(self._serve_again), self.config, self.stats)
+        self.servers = {"http": Server(app, self.config, self.stats), "stomp": TcpServer(self.gateway)}
+        for scheme, context in contexts.items():
+            self.servers[scheme] = self._tls_listener(scheme, context)
+
+    def listen(self, scheme: str, sockets: list[socket.socket]) -> None:
+        """Accepts connections on these."""
+        self.servers[scheme].add_sockets(sockets)
+
+    def renew(self, contexts: Mapping[str, ssl.SSLContext]) -> None:
+        """Uses other certificates, for connections that are still to come."""
+        for scheme, context in contexts.items():
+            listener = self.servers.get(scheme)
+            if isinstance(listener, TlsListener):
+                listener.context = context
+
+    def close_listeners(self) -> None:
+        """Accepts nothing more."""
+        self.gateway.ready = False
+        for server in self.servers.values():
+            server.stop()
+
+    async def stop(self) -> None:
+        """Sends clients away, closes everything, and returns when all of it is gone."""
+        self.close_listeners()
+        await self.gateway.drain(self.config.drain)
+        for router in self.sockjs:
+            router.stop()
+        for listener in self.servers.values():
+            server = listener.outside if isinstance(listener, TlsListener) else listener
+            if isinstance(server, Server):
+                await server.close_all_connections()
+
+    def _talk(self, framing: Framing) -> Callable[[Any], Any]:
+        return lambda connection: self.gateway.stomp_session(connection, framing)
+
+    def _serve_again(self, stream: IOStream, address: Any) -> None:
+        server = self.servers["http"]
+        assert isinstance(server, Server)
+        server.serve_again(stream, address)
+
+    def _tls_listener(self, scheme: str, context: ssl.SSLContext) -> TlsListener:
+        """A listener in front of the server of the same protocol without TLS."""
+        inside = self.servers[scheme.removesuffix("s")]
+        assert isinstance(inside, TCPServer)
+        outside: TCPServer = tcp.TlsRequired(self.gateway)
+        if scheme == "https":
+            app = App([], self.config, self.stats, handlers.TlsRequired)
+            outside = Server(app, self.config, self.stats, once=True)
+        return TlsListener(context, inside, outside, self.config.limits, self.stats)
+
+    def __repr__(self) -> str:
+        return f"<branch with {self.gateway.connections} connections>"
