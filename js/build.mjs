@@ -53,7 +53,7 @@ const LICENCE = '/* QMQ, the Quick Message Queue. Licence: Apache-2.0. */\n';
 const OWN_MISUSE = new Set(
     ['bad-frame', 'bad-header', 'bad-origin', 'missing-header', 'unknown-delivery']);
 
-/** The table of error codes as a Closure module. */
+/** The table of error codes as a Closure module, but for those that only answer HTTP requests. */
 function errorTable(errors) {
   const row = ([code, {close, retry, text}]) => {
     const own = close < 4500 || OWN_MISUSE.has(code) ? text : '';
@@ -72,7 +72,7 @@ goog.module('qmq.errorcode');
  * @const {!Map<string, {close: number, retry: boolean, text: string}>}
  */
 const TABLE = new Map([
-${Object.entries(errors).map(row).join('\n')}
+${Object.entries(errors).filter(([, {http}]) => !http).map(row).join('\n')}
 ]);
 
 exports = {TABLE};

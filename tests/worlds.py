@@ -12,7 +12,7 @@ from qmq.core.outbox import Outbox
 from qmq.core.registry import Registry, Rules
 from qmq.core.store import Keep
 from qmq.core.timers import Timers
-from qmq.errors import CODES
+from qmq.errors import CODES, QmqError
 from qmq.session.desk import Desk
 from qmq.session.stomp import Session
 from qmq.session.stomp_headers import Limits
@@ -42,7 +42,7 @@ class World:
         self.memory = Memory(memory)
         self.registry = Registry(self.hub, self.timers, self.memory, self.stats, rules or Rules())
         self.clients = []
-        self.desk = Desk(self.registry, self.describe) if desk else None
+        self.desk = Desk(self.registry, self.describe, self.kick) if desk else None
 
     def client(self, connect=True, version="1.2"):
         """A STOMP client, which has logged in unless told otherwise."""
@@ -56,6 +56,13 @@ class World:
     def describe(self):
         """What an operator is told about the connections."""
         return [client.session.describe() for client in self.clients if client.session.ending is None]
+
+    def kick(self, name):
+        """Ends a connection."""
+        found = [each for each in self.clients if each.session.name == name and each.session.ending is None]
+        for client in found:
+            client.hang_up(QmqError("kicked"))
+        return bool(found)
 
     def pass_time(self, seconds=0.0):
         """Sets the clock forward and does what is due, as a loop would."""

@@ -61,6 +61,7 @@ const TABLE = new Map([
   ['request-timeout', {close: 4016, retry: true, text: 'No reply came in time'}],
   ['unknown-session', {close: 4017, retry: true, text: 'There is no session of this name, or not any more'}],
   ['token-expired', {close: 4018, retry: true, text: 'The token has expired; come back with a new one'}],
+  ['kicked', {close: 4021, retry: true, text: 'An operator has ended the connection'}],
   ['shutting-down', {close: 1012, retry: true, text: 'The server is shutting down'}],
   ['too-many-connections', {close: 1013, retry: true, text: 'The server has as many connections as it allows'}],
   ['internal-error', {close: 1011, retry: true, text: 'The server failed; the cause is in its log'}],

@@ -21,7 +21,8 @@ class Code:
 
     `close` is the WebSocket close code (RFC 6455, section 7.4): below 4000 the
     registered ones, 4000-4499 "come back", 4500-4999 "do not". `status` is the
-    HTTP status, `retry` whether the same client may succeed later.
+    HTTP status, `retry` whether the same client may succeed later. `http` marks
+    answers to requests only, which no conversation gets.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Code:
     status: int
     retry: bool
     text: str
+    http: bool = False
 
 
 def _read_table() -> dict[str, Code]:

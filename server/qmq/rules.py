@@ -19,7 +19,8 @@ from qmq.core.exchange import Kind, check_exchange_name
 from qmq.core.hub import Hub
 from qmq.core.memory import Memory
 from qmq.core.message import Origin
-from qmq.core.registry import Registry, Rules
+from qmq.core.options import Rules
+from qmq.core.registry import Registry
 from qmq.core.store import Keep
 from qmq.core.timers import Timers
 from qmq.errors import ConfigError, QmqError
@@ -44,6 +45,7 @@ def rules_of(config: Config) -> Rules:
         auto_create=config.auto_create,
         keys=limits.idempotency_keys,
         key_seconds=limits.idempotency_seconds,
+        max_claimed=limits.prefetch,
     )
     _try(rules)
     return rules

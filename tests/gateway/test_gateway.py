@@ -33,6 +33,16 @@ async def test_no_more_connections_than_allowed(start_node, dial, join, witness)
 
 
 @pytest.mark.gen_test(timeout=20)
+async def test_one_connection_is_kicked_and_no_other(start_node, join, witness):
+    node = await start_node()
+    seen, other = await witness(node), await join(node)
+    [name] = [each["name"] for each in node.gateway.describe() if not each["subscriptions"]]
+    assert node.gateway.kick(name) and not node.gateway.kick("nobody")
+    assert (await other.dismissed())[0] == "kicked"
+    await seen.well()
+
+
+@pytest.mark.gen_test(timeout=20)
 async def test_stop_tells_every_client_and_waits_for_them(start_node, dial, join):
     node = await start_node({"drain": 0.3, "limits.linger_seconds": 5.0})
     peers = [await join(node) for _ in range(25)]

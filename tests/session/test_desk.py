@@ -6,11 +6,13 @@ from worlds import World
 
 from qmq.core.message import Envelope
 from qmq.core.registry import Rules
-from qmq.errors import CODES
-from qmq.session.desk import OPERATIONS, as_markdown
+from qmq.errors import CODES, QmqError
+from qmq.session.access import Access
+from qmq.session.auth import Kind, Principal
+from qmq.session.desk import OPERATIONS, Asker, Desk, as_markdown
 
 
-class Asker:
+class Client:
     """A client that asks and reads the answer."""
 
     def __init__(self, world, version="1.2"):
@@ -51,7 +53,7 @@ def world():
 
 @pytest.fixture
 def asker(world):
-    return Asker(world)
+    return Client(world)
 
 
 def test_a_queue_from_its_declaration_to_its_end(world, asker):
@@ -153,7 +155,7 @@ def test_addresses_for_replies_stay_secret(world, asker):
 
 def test_an_exclusive_queue_is_its_owners(world, asker):
     asker.done("declare", destination="/queue/mine", exclusive=True)
-    other = Asker(world)
+    other = Client(world)
     for operation in ("inspect", "delete", "declare"):
         assert "/queue/mine" in other.refused("in-use", operation, destination="/queue/mine")
     asker.client.session.close()
@@ -162,7 +164,7 @@ def test_an_exclusive_queue_is_its_owners(world, asker):
 
 @pytest.mark.parametrize("version", ["1.0", "1.1", "1.2"])
 def test_it_answers_every_version(world, version):
-    assert Asker(world, version).done("list")["more"] is False
+    assert Client(world, version).done("list")["more"] is False
 
 
 @pytest.mark.parametrize("to", ["/queue/answers", "/topic/answers", "/exchange/amq.direct/answers"])
@@ -199,7 +201,7 @@ BODIES = {
 def test_bodies_that_are_none(asker, operation, name):
     body, code, part = BODIES[name]
     answer, found = asker.ask(operation, octets=body)
-    if name == "deep" and "exchange" in operation:
+    if name == "deep" and ("exchange" in operation or operation == "kick"):
         part = "is missing"
     assert found == code
     assert part in answer["detail"]
@@ -308,7 +310,7 @@ def test_who_deletes_the_queue_that_it_consumes_is_told_so(world, asker):
 
 
 def test_limits_are_told():
-    asker = Asker(World(desk=True, rules=Rules(max_queues=2, max_exchanges=6, max_bindings=1)))
+    asker = Client(World(desk=True, rules=Rules(max_queues=2, max_exchanges=6, max_bindings=1)))
     asker.done("declare", destination="/queue/a")
     asker.refused("too-many-queues", "declare", destination="/queue/b")
     asker.done("declare-exchange", name="e")
@@ -341,3 +343,74 @@ def test_the_printed_table():
     lines = as_markdown().split("\n")
     assert len(lines) == len(OPERATIONS) + 2
     assert "| `/manage/purge` | Drops what waits in a queue. |" in lines
+
+
+def test_a_connection_is_kicked_by_its_name(world, asker):
+    other = world.client()
+    assert asker.done("kick", name=other.session.name) == {}
+    other.refused("kicked")
+    assert other.session.name in asker.refused("not-found", "kick", name=other.session.name)
+
+
+# operation: (request, the rights that it asks for)
+NEEDS = {
+    "inspect": ({"destination": "/queue/a"}, ["manage /queue/a"]),
+    "inspect of an exchange": ({"destination": "/exchange/amq.topic"}, ["manage /exchange/amq.topic"]),
+    "declare": ({"destination": "/queue/a"}, ["manage /queue/a"]),
+    "declare with dead letters": (
+        {"destination": "/queue/dead", "dead-letter": "/queue/b"}, ["manage /queue/dead", "publish /queue/b"],
+    ),
+    "delete": ({"destination": "/queue/a"}, ["manage /queue/a"]),
+    "purge": ({"destination": "/queue/a"}, ["manage /queue/a"]),
+    "pause": ({"destination": "/queue/a"}, ["manage /queue/a"]),
+    "resume": ({"destination": "/queue/a"}, ["manage /queue/a"]),
+    "declare-exchange": ({"name": "new", "kind": "topic"}, ["manage /exchange/new"]),
+    "declare-exchange with another": (
+        {"name": "more", "alternate": "new"}, ["manage /exchange/more", "publish /exchange/new/#"],
+    ),
+    "delete-exchange": ({"name": "old"}, ["manage /exchange/old"]),
+    "bind": (
+        {"source": "amq.topic", "destination": "/queue/a", "key": "x.#"}, ["manage /queue/a", "subscribe /topic/x.#"],
+    ),
+    "unbind": ({"source": "amq.topic", "destination": "/queue/a", "key": "x.#"}, ["manage /queue/a"]),
+    "stats": ({}, ["manage /manage/stats"]),
+    "connections": ({}, ["manage /manage/connections"]),
+    "kick": ({"name": "somebody"}, ["manage /manage/kick"]),
+}  # fmt: skip
+
+
+def rights_to(needs):
+    rights = {}
+    for each in needs:
+        action, destination = each.split(" ")
+        rights.setdefault(action, []).append(destination)
+    return Access(guarded=True).rights(Principal("ann", Kind.TOKEN, rights=rights))
+
+
+@pytest.mark.parametrize("name", NEEDS)
+def test_each_operation_needs_its_rights_and_no_others(name):
+    world = World(desk=True)
+    desk = Desk(world.registry, world.describe, lambda name: True)
+    world.registry.declare("/queue/a")
+    world.registry.declare_exchange("old")
+    request, needs = NEEDS[name]
+    for left_out in needs:
+        asker = Asker(rights_to(each for each in needs if each != left_out))
+        with pytest.raises(QmqError, match="forbidden"):
+            desk.do(name.split(" ")[0], dict(request), asker)
+    desk.do(name.split(" ")[0], dict(request), Asker(rights_to(needs)))
+
+
+def test_a_list_shows_what_may_be_managed():
+    world = World(desk=True)
+    for name in ("/queue/a.1", "/queue/a.2", "/queue/b"):
+        world.registry.declare(name)
+    seen = world.desk.do("list", {}, Asker(rights_to(["manage /queue/a.*", "manage /exchange/amq.topic"])))
+    assert [each["destination"] for each in seen["queues"]] == ["/queue/a.1", "/queue/a.2"]
+    assert seen["exchanges"] == ["amq.topic"]
+
+
+def test_who_has_no_connection_owns_no_queue():
+    world = World(desk=True)
+    with pytest.raises(QmqError, match="exclusive"):
+        world.desk.do("declare", {"destination": "/queue/a", "exclusive": True}, Asker())

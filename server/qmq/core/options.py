@@ -1,4 +1,4 @@
-"""What can be said about a queue: the one table of its properties.
+"""What can be said about a queue: the one table of its properties; and what the configuration says of all of them.
 
 STOMP headers, configuration, AMQP arguments and the documentation all take their names,
 types and meanings from these fields. Nothing here knows where a value came from.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -48,6 +48,36 @@ class QueueOptions:
     def __post_init__(self) -> None:
         if self.max_priority > 255:
             raise QmqError("bad-header", f"max-priority is at most 255, not {self.max_priority}")
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What the configuration says about queues and exchanges.
+
+    Attributes:
+        queues: Patterns of queue names, with the properties that they fix. Where
+            several match, later ones add to earlier ones.
+        exchanges: Name, and what `declare_exchange` takes.
+        bindings: What `bind` takes.
+        max_queues: How many there may be.
+        auto_create: Whether queues that nobody declared appear on first use; those
+            that a pattern of the configuration names do in any case.
+        keys: How many idempotency keys are remembered.
+        key_seconds: How long each is.
+        max_claimed: How many messages one holder of tokens may have unsettled.
+
+    """
+
+    queues: Sequence[tuple[str, Mapping[str, Any]]] = ()
+    exchanges: Sequence[tuple[str, Mapping[str, Any]]] = ()
+    bindings: Sequence[tuple[str, str, str, Mapping[str, Any]]] = ()
+    max_queues: int = 10_000
+    max_exchanges: int = 1_000
+    max_bindings: int = 100_000
+    auto_create: bool = True
+    keys: int = 100_000
+    key_seconds: float = 300.0
+    max_claimed: int = 65_535
 
 
 FIELDS: dict[str, dataclasses.Field[Any]] = {field.name: field for field in dataclasses.fields(QueueOptions)}

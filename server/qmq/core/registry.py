@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import dataclasses
 import secrets
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
-from dataclasses import dataclass
 from typing import Any
 
 from qmq.core import destination as names
 from qmq.core.bindings import Bindings
+from qmq.core.claims import Claims
 from qmq.core.destination import EXCHANGE, QUEUE, TEMP_QUEUE, TOPIC, TOPIC_EXCHANGE, check_name, split_exchange
 from qmq.core.exchange import PREDECLARED, Exchange, Kind, Routed, check_exchange_name, route
 from qmq.core.hub import Hub
@@ -26,40 +26,12 @@ from qmq.core.letters import Letters, check_target
 from qmq.core.matcher import Matcher
 from qmq.core.memory import Memory
 from qmq.core.message import Envelope, Message
-from qmq.core.options import QueueOptions, check_same
+from qmq.core.options import QueueOptions, Rules, check_same
 from qmq.core.queue import Queue
 from qmq.core.recent import Recent
 from qmq.core.timers import Timers
 from qmq.errors import QmqError
 from qmq.stats import Stats
-
-
-@dataclass(frozen=True)
-class Rules:
-    """What the configuration says about queues and exchanges.
-
-    Attributes:
-        queues: Patterns of queue names, with the properties that they fix. Where
-            several match, later ones add to earlier ones.
-        exchanges: Name, and what `declare_exchange` takes.
-        bindings: What `bind` takes.
-        max_queues: How many there may be.
-        auto_create: Whether queues that nobody declared appear on first use; those
-            that a pattern of the configuration names do in any case.
-        keys: How many idempotency keys are remembered.
-        key_seconds: How long each is.
-
-    """
-
-    queues: Sequence[tuple[str, Mapping[str, Any]]] = ()
-    exchanges: Sequence[tuple[str, Mapping[str, Any]]] = ()
-    bindings: Sequence[tuple[str, str, str, Mapping[str, Any]]] = ()
-    max_queues: int = 10_000
-    max_exchanges: int = 1_000
-    max_bindings: int = 100_000
-    auto_create: bool = True
-    keys: int = 100_000
-    key_seconds: float = 300.0
 
 
 class Registry:
@@ -78,6 +50,7 @@ class Registry:
         exchanges: By name.
         published: The idempotency keys of what was published lately.
         lock: Held while several steps must be one. Here it is none: nobody else is there.
+        claims: Messages that are settled by tokens.
 
     """
 
@@ -92,6 +65,7 @@ class Registry:
         self.hub = hub
         self._rules = rules or Rules()
         self.published = Recent(timers.clock, self._rules.keys, self._rules.key_seconds, stats)
+        self.claims = Claims(self, self._rules.max_claimed)
         self._owned: dict[Hashable, dict[Queue, None]] = {}
         self._bindings = Bindings(self.exchanges, self._rules.max_bindings, hub.forget_routes)
         self._letters = Letters(self.publish, timers, stats)

@@ -43,7 +43,7 @@ class Gateway:
         self._connections: set[Connection] = set()
         self._empty = asyncio.Event()
         self._empty.set()
-        self._desk = Desk(registry, self.describe) if config.manage else None
+        self._desk = Desk(registry, self.describe, self.kick) if config.manage else None
         self._stomp_limits = Limits(
             max_body=limits.body,
             max_headers=limits.headers,
@@ -100,6 +100,14 @@ class Gateway:
     def describe(self) -> list[dict[str, Any]]:
         """What an operator may know about each connection."""
         return [connection.describe() for connection in self._connections]
+
+    def kick(self, name: str) -> bool:
+        """Sends the connection of this name away, after what is on its way; returns whether there is one."""
+        for connection in self._connections:
+            if connection.conversation.name == name:
+                asyncio.get_running_loop().call_soon(connection.hang_up, QmqError("kicked"))
+                return True
+        return False
 
     async def drain(self, seconds: float) -> None:
         """Tells every client to come back elsewhere, spread over the time, and waits until they are gone.

@@ -9,6 +9,7 @@ done, is done by the registry.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -19,6 +20,7 @@ from qmq.core.exchange import Exchange, Kind
 from qmq.core.queue import Queue
 from qmq.core.registry import Registry
 from qmq.errors import QmqError
+from qmq.session.access import EVERYTHING, Rights
 from qmq.stats import PRIVATE
 
 PREFIX = "/manage/"
@@ -28,91 +30,118 @@ _MAX_LISTED = 1000  # queues, exchanges or connections in one answer
 Request = dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asks: what it may do, and what exclusive queues are its own by, if it has a connection."""
+
+    rights: Rights = EVERYTHING
+    owner: Hashable = None
+
+
 class Desk:
     """Answers requests about one node.
 
     Args:
         registry: The node's queues and exchanges.
         connections: Describes the node's connections.
+        kick: Ends the one of this name; returns whether there is one.
 
     """
 
-    def __init__(self, registry: Registry, connections: Callable[[], list[dict[str, Any]]]) -> None:
+    def __init__(
+        self, registry: Registry, connections: Callable[[], list[dict[str, Any]]], kick: Callable[[str], bool]
+    ) -> None:
         self._registry = registry
         self._connections = connections
+        self._kick = kick
 
-    def answer(self, destination: str, body: bytes, owner: Hashable) -> tuple[bytes, str]:
+    def answer(self, destination: str, body: bytes, asker: Asker) -> tuple[bytes, str]:
         """Does what is asked.
 
         Args:
             destination: `/manage/OPERATION`.
             body: A JSON object; none is an empty one.
-            owner: Who asks; exclusive queues are its own.
+            asker: Who asks.
 
         Returns:
             The answer as JSON, and the code of the error if it is one.
 
         """
         try:
-            operation = OPERATIONS.get(destination[len(PREFIX) :])
-            if operation is None:
-                raise QmqError("bad-operation", f"{destination[:64]} is none of {', '.join(OPERATIONS)}")
-            return orjson.dumps(operation(self, _read(body), owner)), ""
+            return orjson.dumps(self.do(destination[len(PREFIX) :], _read(body), asker)), ""
         except QmqError as error:
             code = error.code
             return orjson.dumps({"code": code.name, "title": code.text, "detail": error.detail}), code.name
 
-    def inspect(self, request: Request, owner: Hashable) -> Any:
+    def do(self, operation: str, request: Request, asker: Asker) -> Any:
+        """Does what is asked, as `answer`, and returns what JSON can carry.
+
+        Raises:
+            QmqError: `bad-operation` if there is none of this name; what else is wrong.
+
+        """
+        found = OPERATIONS.get(operation)
+        if found is None:
+            raise QmqError("bad-operation", f"{operation[:64]!r} is none of {', '.join(OPERATIONS)}")
+        return found(self, request, asker)
+
+    def inspect(self, request: Request, asker: Asker) -> Any:
         """A queue's or an exchange's properties, state and counters."""
         destination = _text(request, "destination")
-        if destination.startswith("/exchange/"):
-            return _show_exchange(self._registry.exchange(destination.removeprefix("/exchange/")), owner)
-        return _show_queue(self._registry.queue(destination, owner))
+        asker.rights.check("manage", destination)
+        if destination.startswith(EXCHANGE):
+            return _show_exchange(self._registry.exchange(destination.removeprefix(EXCHANGE)), asker.owner)
+        return _show_queue(self._registry.queue(destination, asker.owner))
 
-    def list(self, request: Request, owner: Hashable) -> Any:
+    def list(self, request: Request, asker: Asker) -> Any:
         """The names of queues and exchanges, with how much waits; those whose name contains `match`."""
-        match = _text(request, "match", "")
-        found = sorted(self._registry.queues.items())
-        queues = [queue for name, queue in found if match in name and queue.owner in (None, owner)]
-        exchanges = [name for name in sorted(self._registry.exchanges) if match in name]
+        match, allows, own = _text(request, "match", ""), asker.rights.allows, (None, asker.owner)
+        found = [(name, queue) for name, queue in sorted(self._registry.queues.items()) if match in name]
+        queues = [queue for name, queue in found if queue.owner in own and allows("manage", name)]
+        names = [name for name in sorted(self._registry.exchanges) if match in name]
+        exchanges = [name for name in names if allows("manage", EXCHANGE + name)]
         return {
             "queues": [{"destination": queue.name, "messages": len(queue)} for queue in queues[:_MAX_LISTED]],
             "exchanges": exchanges[:_MAX_LISTED],
             "more": len(queues) > _MAX_LISTED or len(exchanges) > _MAX_LISTED,
         }
 
-    def declare(self, request: Request, owner: Hashable) -> Any:
+    def declare(self, request: Request, asker: Asker) -> Any:
         """Makes a queue, or checks that it is as asked for."""
         destination, wanted = _queue_name(request), {}
+        asker.rights.check("manage", destination)
         for header, value in request.items():
             name = header.replace("-", "_")
             if header != "destination":
                 if name not in options.FIELDS:
                     raise QmqError("bad-operation", f"queues have no property {header[:64]!r}")
                 wanted[name] = options.parse(name, value)
-        return _show_queue(self._registry.declare(destination, wanted, owner))
+        asker.rights.check_dead_letters(wanted)
+        if wanted.get("exclusive") and asker.owner is None:
+            raise QmqError("bad-operation", "exclusive queues belong to connections")
+        return _show_queue(self._registry.declare(destination, wanted, asker.owner))
 
-    def delete(self, request: Request, owner: Hashable) -> Any:
+    def delete(self, request: Request, asker: Asker) -> Any:
         """Deletes a queue and what it holds."""
-        return {"messages": self._registry.delete(_text(request, "destination"), owner)}
+        return {"messages": self._registry.delete(self._queue(request, asker).name, asker.owner)}
 
-    def purge(self, request: Request, owner: Hashable) -> Any:
+    def purge(self, request: Request, asker: Asker) -> Any:
         """Drops what waits in a queue."""
-        return {"messages": self._queue(request, owner).purge()}
+        return {"messages": self._queue(request, asker).purge()}
 
-    def pause(self, request: Request, owner: Hashable) -> Any:
+    def pause(self, request: Request, asker: Asker) -> Any:
         """Gives a queue's consumers nothing for the time being."""
-        queue = self._queue(request, owner)
+        queue = self._queue(request, asker)
         queue.pause()
         return {"paused": queue.paused}
 
-    def resume(self, request: Request, owner: Hashable) -> Any:
+    def resume(self, request: Request, asker: Asker) -> Any:
         """Ends a pause."""
-        queue = self._queue(request, owner)
+        queue = self._queue(request, asker)
         queue.resume()
         return {"paused": queue.paused}
 
-    def declare_exchange(self, request: Request, owner: Hashable) -> Any:
+    def declare_exchange(self, request: Request, asker: Asker) -> Any:
         """Makes an exchange: `name`, `kind`, and if wanted `alternate`, `auto-delete`, `internal`."""
         kind = _text(request, "kind", Kind.DIRECT)
         if kind not in list(Kind):
@@ -120,24 +149,35 @@ class Desk:
         properties: dict[str, Any] = {"alternate": _text(request, "alternate", "")}
         for name in ("auto-delete", "internal"):
             properties[name.replace("-", "_")] = options.truth(name, request.get(name, False))
-        exchange = self._registry.declare_exchange(_text(request, "name"), Kind(kind), **properties)
-        return _show_exchange(exchange, owner)
+        name, alternate = _text(request, "name"), properties["alternate"]
+        asker.rights.check("manage", EXCHANGE + name)
+        if alternate:  # gets what this one cannot route
+            asker.rights.check("publish", f"{EXCHANGE}{alternate}/#")
+        return _show_exchange(self._registry.declare_exchange(name, Kind(kind), **properties), asker.owner)
 
-    def delete_exchange(self, request: Request, owner: Hashable) -> Any:
+    def delete_exchange(self, request: Request, asker: Asker) -> Any:
         """Deletes an exchange and its bindings."""
-        self._registry.delete_exchange(_text(request, "name"))
+        name = _text(request, "name")
+        asker.rights.check("manage", EXCHANGE + name)
+        self._registry.delete_exchange(name)
         return {}
 
-    def bind(self, request: Request, owner: Hashable) -> Any:
+    def bind(self, request: Request, asker: Asker) -> Any:
         """Binds the queue or exchange `destination` to the exchange `source`, by `key` or `arguments`."""
-        return {"new": self._registry.bind(*_binding(request))}
+        source, destination, key, arguments = _binding(request)
+        asker.rights.check("manage", destination)
+        asker.rights.check_source(self._registry.exchange(source), key)
+        return {"new": self._registry.bind(source, destination, key, arguments)}
 
-    def unbind(self, request: Request, owner: Hashable) -> Any:
+    def unbind(self, request: Request, asker: Asker) -> Any:
         """Takes a binding away."""
-        return {"found": self._registry.unbind(*_binding(request))}
+        source, destination, key, arguments = _binding(request)
+        asker.rights.check("manage", destination)
+        return {"found": self._registry.unbind(source, destination, key, arguments)}
 
-    def stats(self, request: Request, owner: Hashable) -> Any:
+    def stats(self, request: Request, asker: Asker) -> Any:
         """The node's counters, and those of its destinations."""
+        asker.rights.check("manage", f"{PREFIX}stats")
         registry = self._registry
         return {
             "counters": registry.stats.snapshot(),
@@ -147,20 +187,32 @@ class Desk:
             "fanned_out": registry.hub.deliveries,
         }
 
-    def connections(self, request: Request, owner: Hashable) -> Any:
+    def connections(self, request: Request, asker: Asker) -> Any:
         """The node's connections."""
+        asker.rights.check("manage", f"{PREFIX}connections")
         found = self._connections()
         return {"connections": found[:_MAX_LISTED], "more": len(found) > _MAX_LISTED}
 
-    def _queue(self, request: Request, owner: Hashable) -> Queue:
-        return self._registry.queue(_text(request, "destination"), owner)
+    def kick(self, request: Request, asker: Asker) -> Any:
+        """Ends the connection called `name`, with `kicked`; it may come back."""
+        asker.rights.check("manage", f"{PREFIX}kick")
+        name = _text(request, "name")
+        if not self._kick(name):
+            raise QmqError("not-found", f"there is no connection {name[:64]!r}")
+        return {}
+
+    def _queue(self, request: Request, asker: Asker) -> Queue:
+        destination = _text(request, "destination")
+        asker.rights.check("manage", destination)
+        return self._registry.queue(destination, asker.owner)
 
 
-OPERATIONS: dict[str, Callable[[Desk, Request, Hashable], Any]] = {
+OPERATIONS: dict[str, Callable[[Desk, Request, Asker], Any]] = {
     method.__name__.replace("_", "-"): method
     for method in (
         Desk.inspect, Desk.list, Desk.declare, Desk.delete, Desk.purge, Desk.pause, Desk.resume,
         Desk.declare_exchange, Desk.delete_exchange, Desk.bind, Desk.unbind, Desk.stats, Desk.connections,
+        Desk.kick,
     )
 }  # fmt: skip
 

@@ -8,7 +8,6 @@ before.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from sys import intern
 from typing import TYPE_CHECKING
 
 from qmq.core.consumer import cancel_all
@@ -28,11 +27,12 @@ from qmq.core.queue import Queue
 from qmq.core.replay import Replay
 from qmq.core.subscription import Subscription
 from qmq.errors import QmqError
-from qmq.session import stomp_headers
-from qmq.session.desk import PREFIX
+from qmq.session import stomp_headers, topics
+from qmq.session.desk import PREFIX, Asker
+from qmq.session.publishing import Publishing, envelope_of, passed_on, publish_once, way_to
 from qmq.session.stomp_consumer import DeliveryEncoder, QueueSubscription
 from qmq.session.stomp_encoder import Encoder
-from qmq.session.transactions import Publish, Publishing, Settling, Transactions
+from qmq.session.transactions import Settling, Transactions
 from qmq.wire import stomp
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class Actions:
             return
         self.publishes = True
         lasting = not _is_temporary(headers)
-        envelope = self._envelope(headers) if lasting else self._new_envelope(headers, _passed_on(headers))
+        envelope = self._envelope(headers) if lasting else self._new_envelope(headers, passed_on(headers))
         self._session.rights.check("publish", envelope.destination)
         properties = {}
         if envelope.destination.startswith(QUEUE):
@@ -123,43 +123,39 @@ class Actions:
             if properties:
                 self._session.rights.check_dead_letters(properties)
                 registry.declare(envelope.destination, properties, self._session)
-        publish: Publish = registry.hub.publish if envelope.destination.startswith(TOPIC) else registry.publish
+        publish = way_to(registry, envelope.destination)
         transaction = headers.get("transaction")
         key = stomp_headers.idempotency_key(headers)
         if transaction is not None:
             self._in_transaction().add(transaction, Publishing(publish, envelope, body, text, key))
         elif key:
-            if not registry.repeats(key):
-                publish(envelope, body, text)
-                registry.published.add(key)  # now that it has succeeded: what was refused can be tried again
+            publish_once(registry, publish, envelope, body, text, key)
         else:
             if "receipt" not in headers and lasting and not properties:
                 head.memo = (publish, envelope)
             publish(envelope, body, text)
 
     def _envelope(self, headers: Mapping[str, str]) -> Envelope:
-        passed_on = _passed_on(headers)
-        key = (headers["destination"], *passed_on.items())
+        kept = passed_on(headers)
+        key = (headers["destination"], *kept.items())
         if self._envelopes is None:
             self._envelopes = {}
         envelope = self._envelopes.get(key)
         if envelope is None:
             if len(self._envelopes) >= _KEPT_ENVELOPES:
                 self._envelopes.clear()
-            envelope = self._envelopes[key] = self._new_envelope(headers, passed_on)
+            envelope = self._envelopes[key] = self._new_envelope(headers, kept)
         return envelope
 
-    def _new_envelope(self, headers: Mapping[str, str], passed_on: dict[str, str]) -> Envelope:
+    def _new_envelope(self, headers: Mapping[str, str], kept: dict[str, str]) -> Envelope:
         destination = check_name(headers["destination"])
         if self._temporary and destination.startswith(TEMP_QUEUE):
             own = self._temporary.get(destination)
             destination = own.name if own is not None else destination
-        destination = intern(destination)
         reply_to = headers.get("reply-to", "")
         if reply_to.startswith(TEMP_QUEUE):
-            passed_on["reply-to"] = self._reply_address(check_name(reply_to))
-        ttl = stomp_headers.number(headers, "expiration", -1, 0)
-        return Envelope(destination, passed_on, priority=stomp_headers.priority(headers), ttl=None if ttl < 0 else ttl)
+            kept["reply-to"] = self._reply_address(check_name(reply_to))
+        return envelope_of(destination, headers, kept)
 
     def _ask_desk(self, headers: Mapping[str, str], body: bytes) -> None:
         """Answers a request to the server itself, at its `reply-to`."""
@@ -174,7 +170,9 @@ class Actions:
             to = self._reply_address(to)
         self._session.rights.check("publish", to)
         assert self._session.desk is not None
-        answer, code = self._session.desk.answer(headers["destination"], body, self._session)
+        answer, code = self._session.desk.answer(
+            headers["destination"], body, Asker(self._session.rights, self._session)
+        )
         fields |= {"content-type": "application/json"} | ({"code": code} if code else {})
         self._session.registry.publish(Envelope(to, fields), answer, True)
 
@@ -215,36 +213,18 @@ class Actions:
         hub = session.registry.hub
         session.rights.check("subscribe", pattern)
         bounds = stomp_headers.bounds(headers, session.limits)
-        position, recovered = self._start(pattern, headers)
         encoder = Encoder(session.framing, session.version, headers.get("id", ""))
-        cursor = hub.cursor
-        first = None if position is None else next(hub.history.after(pattern, position), None)
-        if position is None or first is None:
-            self._subscriptions[key] = hub.subscribe(pattern, encoder, session.outbox, bounds)
-        else:
-            self._subscriptions[key] = hub.resume(pattern, encoder, session.outbox, bounds, position)
-            cursor = hub.origin.id_of(first.offset - 1)  # whoever is cut off now comes back with this
+        start = topics.Start(headers.get("cursor"), stomp_headers.earliest(headers))
+        begun = topics.subscribe(hub, pattern, encoder, session.outbox, bounds, start)
+        self._subscriptions[key] = begun.subscription
         if stomp_headers.OWN_OF_TOPICS.isdisjoint(headers):
             return None
         return {
-            "cursor": cursor,
-            "recovered": "true" if recovered else "false",
+            "cursor": begun.cursor,
+            "recovered": "true" if begun.recovered else "false",
             "max-messages": str(bounds.max_messages),
             "max-bytes": str(bounds.max_bytes),
         }
-
-    def _start(self, pattern: str, headers: Mapping[str, str]) -> tuple[int | None, bool]:
-        """After which number a subscription begins, None for now, and whether nothing is missing from there."""
-        hub = self._session.registry.hub
-        earliest = stomp_headers.earliest(headers)
-        if "cursor" in headers:
-            position = hub.origin.position(headers["cursor"])
-            if position is not None and hub.history.dropped(pattern) <= position <= hub.offset:
-                return position, True
-            return (0 if earliest else None), False
-        if earliest:
-            return 0, not hub.history.dropped(pattern)
-        return None, True
 
     def _queue_for(self, destination: str, headers: Mapping[str, str], wanted: dict[str, object]) -> Queue:
         """The queue that a subscription consumes from, which is made and bound if need be."""
@@ -403,11 +383,6 @@ class Actions:
     def on_disconnect(self, head: stomp.Head, body: bytes, text: bool) -> None:
         """Ends the conversation in good order: the RECEIPT, then the close."""
         self._session.close()
-
-
-def _passed_on(headers: Mapping[str, str]) -> dict[str, str]:
-    # Names are interned: a queue may hold a million messages that differ in a value.
-    return {intern(name): headers[name] for name in headers if name not in stomp_headers.NOT_PASSED_ON}
 
 
 def _is_temporary(headers: Mapping[str, str]) -> bool:

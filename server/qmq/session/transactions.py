@@ -7,30 +7,15 @@ it is done in the order in which it was said.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
 
 from qmq.core.memory import OVERHEAD
-from qmq.core.message import Envelope
-from qmq.core.queue import Queue
 from qmq.core.registry import Registry
 from qmq.errors import QmqError
+from qmq.session.publishing import Publishing, check_room, loads_of
 from qmq.session.stomp_consumer import QueueSubscription
 from qmq.session.stomp_headers import Limits
-
-Publish: TypeAlias = Callable[[Envelope, bytes, bool], Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Publishing:
-    """A SEND that waits for its COMMIT."""
-
-    publish: Publish
-    envelope: Envelope
-    body: bytes
-    text: bool
-    key: str = ""  # its idempotency key
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,23 +26,6 @@ class Settling:
     tag: int
     ack: bool
     requeue: bool
-
-
-@dataclass(slots=True)
-class _Load:
-    """What a COMMIT would add to one queue; `largest` is the largest body that it publishes."""
-
-    messages: int = 0
-    octets: int = 0
-    largest: int = 0
-
-    def publish(self, octets: int) -> None:
-        self.add([octets])
-        self.largest = max(self.largest, octets)
-
-    def add(self, sizes: list[int]) -> None:
-        self.messages += len(sizes)
-        self.octets += sum(sizes)
 
 
 class Transactions:
@@ -170,21 +138,12 @@ class Transactions:
 
     def _check(self, actions: list[Publishing | Settling]) -> None:
         returned = _check_settlings(action for action in actions if isinstance(action, Settling))
-        loads: dict[Queue, _Load] = {}
-        for action in actions:
-            if isinstance(action, Publishing):
-                for queue in self._registry.targets(action.envelope):
-                    loads.setdefault(queue, _Load()).publish(len(action.body))
+        loads = loads_of(self._registry, (action for action in actions if isinstance(action, Publishing)))
         for subscription, tags in returned.items():
             load = loads.get(subscription.consumer.queue)
             if load is not None:  # it may be in the way of what is published after it
                 load.add(subscription.sizes(tags))
-        for queue, load in loads.items():
-            if load.largest > queue.options.max_length_bytes or not queue.has_room(load.messages, load.octets):
-                raise QmqError("queue-full", f"{queue.name} has no room for all of it; nothing was committed")
-        more = sum(load.octets + load.messages * OVERHEAD for load in loads.values())
-        if more and self._registry.memory.used + more >= self._registry.memory.brim:
-            raise QmqError("memory-full", "nothing was committed")
+        check_room(self._registry, loads, "nothing was committed")
 
     def __repr__(self) -> str:
         return f"<{len(self)} transactions, {self._actions} actions, {self._octets} octets>"

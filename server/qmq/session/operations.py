@@ -1,0 +1,349 @@
+"""What a client may do that comes with requests instead of a conversation: JSON and Avro over HTTP.
+
+Publish, read, wait, consume, settle, and what the desk answers. Each operation is done
+or raises an error with its code; a batch is published whole or not at all. What a client
+holds between its requests is a cursor, which is a position and costs nothing, and tokens,
+which the registry keeps. No protocol, no sockets, no clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from qmq.core.claims import Claim
+from qmq.core.destination import QUEUE, TEMP_QUEUE, TOPIC, check_name, check_pattern
+from qmq.core.message import Envelope, Message
+from qmq.core.outbox import Delivery, Outbox
+from qmq.core.registry import Registry
+from qmq.core.subscription import Bounds, Encoder, Subscription
+from qmq.errors import QmqError
+from qmq.session import stomp_headers, topics
+from qmq.session.access import Rights
+from qmq.session.desk import Asker, Desk
+from qmq.session.publishing import Publishing, check_room, envelope_of, loads_of, passed_on, publish_once, way_to
+from qmq.session.stomp_headers import Limits
+from qmq.session.topics import Reading, Start
+from qmq.stats import Stats
+from qmq.wire import stomp
+
+# Envelopes kept at hand: most clients send the same headers again and again.
+_KEPT_ENVELOPES = 256
+
+_UNWANTED = frozenset("\0\r\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """A message that is to be published. `key` is its idempotency key; empty for none."""
+
+    destination: str
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+    key: str = ""
+
+
+class Frameless:
+    """The encoder of those who want messages as they are. All are equal."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Frameless)
+
+    def __hash__(self) -> int:
+        return hash(Frameless)
+
+    def encode(self, message: Message) -> bytes:
+        """Nothing."""
+        return b""
+
+
+class Waiter:
+    """Waits for the next messages of a topic or pattern. Made by `Operations.wait`; `close` it.
+
+    Attributes:
+        on_change: Called once, when there is something or the waiting is over. Not within it, but
+            soon after, it is to be closed.
+        messages: What has come.
+        frames: And how the encoder has put it.
+
+    """
+
+    def __init__(self, operations: Operations, most: int) -> None:
+        self.messages: list[Message] = []
+        self.frames: list[bytes] = []
+        self.on_change: Callable[[], None] | None = None
+        self._operations = operations
+        self._most = most
+        self._cursor = ""
+        self._subscription: Subscription | None = None
+        self._outbox = Outbox(self, operations.stats, operations.limits.max_bytes)
+
+    def begin(self, pattern: str, encoder: Encoder, cursor: str) -> None:
+        """Has what is published from now on."""
+        limits = self._operations.limits
+        self._cursor = cursor
+        bounds = Bounds(limits.max_messages, limits.max_bytes)
+        self._subscription = self._operations.registry.hub.subscribe(pattern, encoder, self._outbox, bounds)
+
+    def deliver(self, data: bytes, batch: list[Delivery]) -> None:
+        for _, message, frame in batch[: self._most - len(self.messages)]:
+            assert message is not None
+            self.messages.append(message)
+            self.frames.append(frame)
+        self._changed()
+
+    def flush(self) -> None:
+        batch = list(self._outbox.fresh)
+        self._outbox.fresh.clear()
+        if batch:
+            self.deliver(b"", batch)
+
+    def hang_up(self, error: QmqError) -> None:
+        self._changed()
+
+    def close(self) -> Reading:
+        """Ends the waiting; what has come until now."""
+        subscription, self._subscription = self._subscription, None
+        if subscription is not None:
+            self._operations.registry.hub.unsubscribe(subscription)
+            self._operations.waiting -= 1
+        self.on_change = None
+        messages = self.messages
+        return Reading(messages, messages[-1].id if messages else self._cursor, True)
+
+    def _changed(self) -> None:
+        callback, self.on_change = self.on_change, None
+        if callback is not None:
+            callback()
+
+
+class Operations:
+    """The operations of one loop's requests.
+
+    Args:
+        registry: The node's queues and exchanges, with the loop's hub.
+        limits: What one request may ask for.
+        stats: Where what is dropped is counted.
+        desk: Answers what is asked about the node; without one it is not asked.
+        max_waiting: How many requests may wait at the same time.
+
+    Attributes:
+        waiting: How many do.
+
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        limits: Limits,
+        stats: Stats,
+        desk: Desk | None = None,
+        max_waiting: int = 20_000,
+    ) -> None:
+        self.registry = registry
+        self.limits = limits
+        self.stats = stats
+        self.waiting = 0
+        self._desk = desk
+        self._max_waiting = max_waiting
+        self._envelopes: dict[tuple[object, ...], Envelope] = {}
+
+    # Publishing
+
+    def publish(self, rights: Rights, postings: Sequence[Posting]) -> list[str]:
+        """Publishes all of them, in order, or none.
+
+        Returns:
+            Their ids; an empty text for what had been published before with the same key.
+
+        Raises:
+            QmqError: What is wrong with the first that is wrong; `queue-full`, `memory-full`
+                if there is no room for all; what `Registry.publish` raises.
+
+        """
+        with self.registry.lock:
+            publishings = self._check(rights, postings)
+            return [self._publish(each) for each in publishings]
+
+    def _check(self, rights: Rights, postings: Sequence[Posting]) -> list[Publishing]:
+        """What is to be published, checked as a whole."""
+        registry = self.registry
+        allowed: set[str] = set()
+        publishings = []
+        for posting in postings:
+            envelope = self._envelope(posting)
+            if envelope.destination not in allowed:
+                rights.check("publish", envelope.destination)
+                allowed.add(envelope.destination)
+                if not envelope.destination.startswith(TOPIC) and registry.memory.full:
+                    raise QmqError("memory-full", "try again a little later")
+            way = way_to(registry, envelope.destination)
+            publishings.append(Publishing(way, envelope, posting.body, False, posting.key))
+        if len(publishings) > 1:
+            new = (each for each in publishings if not each.key or each.key not in registry.published)
+            check_room(registry, loads_of(registry, new), "nothing was published")
+        return publishings
+
+    def _publish(self, publishing: Publishing) -> str:
+        body = publishing.body
+        text = stomp.is_text(body)
+        if publishing.key:
+            message = publish_once(self.registry, publishing.publish, publishing.envelope, body, text, publishing.key)
+        else:
+            message = publishing.publish(publishing.envelope, body, text)
+        return message.id if message is not None else ""
+
+    def _envelope(self, posting: Posting) -> Envelope:
+        key = (posting.destination, *posting.headers.items())
+        envelope = self._envelopes.get(key)
+        if envelope is None:
+            if len(self._envelopes) >= _KEPT_ENVELOPES:
+                self._envelopes.clear()
+            envelope = self._new_envelope(posting)
+            if not posting.headers.get("reply-to", "").startswith(TEMP_QUEUE):
+                self._envelopes[key] = envelope
+        if len(posting.body) > self.limits.max_body:
+            raise QmqError("body-too-large", f"a body has at most {self.limits.max_body} octets")
+        if posting.key:
+            stomp_headers.idempotency_key({"idempotency-key": posting.key})
+        return envelope
+
+    def _new_envelope(self, posting: Posting) -> Envelope:
+        headers = posting.headers
+        destination = check_name(posting.destination)
+        _check_headers(headers, self.limits)
+        reply_to = headers.get("reply-to", "")
+        if reply_to.startswith(TEMP_QUEUE) and reply_to not in self.registry.queues:
+            raise QmqError("bad-header", "reply-to: a client without a connection has no temporary queues")
+        return envelope_of(destination, headers, passed_on(headers))
+
+    # Topics
+
+    def read(self, rights: Rights, pattern: str, start: Start, most: int, max_bytes: int) -> Reading:
+        """What topics keep beyond a position, without waiting.
+
+        Args:
+            rights: What the caller may do.
+            pattern: A topic or a pattern of topics.
+            start: A cursor, or where else to begin.
+            most: Messages at most.
+            max_bytes: Octets of bodies after which to stop.
+
+        Raises:
+            QmqError: `bad-destination` if it is no topic, `bad-pattern`, `forbidden`.
+
+        """
+        pattern = self._topic(rights, pattern)
+        return topics.read(self.registry.hub, pattern, start, most, max_bytes)
+
+    def wait(self, rights: Rights, pattern: str, most: int, encoder: Encoder | None = None) -> Waiter:
+        """Waits for what is published to a topic or pattern from now on.
+
+        For those who have read up to now: nothing can be published between a `read` that
+        found nothing and this, if both are called one after the other on a node's one loop.
+
+        Args:
+            rights: What the caller may do.
+            pattern: A topic or a pattern of topics.
+            most: Messages at most.
+            encoder: Makes frames of the messages, shared by all who wait with an equal one.
+
+        Raises:
+            QmqError: As `read`; `too-many-connections` if too many wait already.
+
+        """
+        pattern = self._topic(rights, pattern)
+        if self.waiting >= self._max_waiting:
+            raise QmqError("too-many-connections", f"{self._max_waiting} requests may wait")
+        waiter = Waiter(self, most)
+        waiter.begin(pattern, encoder or Frameless(), self.registry.hub.cursor)
+        self.waiting += 1
+        return waiter
+
+    def _topic(self, rights: Rights, pattern: str) -> str:
+        pattern = check_pattern(pattern)
+        if not pattern.startswith(TOPIC):
+            raise QmqError("bad-destination", f"{pattern[:64]!r} is no topic")
+        rights.check("subscribe", pattern)
+        return pattern
+
+    # Queues
+
+    def consume(self, rights: Rights, destination: str, most: int, max_bytes: int) -> Claim:
+        """Takes messages from a queue: those that wait now, and later ones until it is closed.
+
+        `Claim.close` gives them, with their tokens. Whoever waits does so with `on_change`;
+        if nobody is there any more, `Claim.abandon` gives everything back.
+
+        Args:
+            rights: What the caller may do.
+            destination: `/queue/NAME`, which is made if need be.
+            most: Messages at most.
+            max_bytes: Octets of bodies after which it takes no more.
+
+        Raises:
+            QmqError: `bad-destination` if it is no queue, `forbidden`, `in-use`, `not-found`,
+                `too-many-unsettled`.
+
+        """
+        destination = check_name(destination)
+        if not destination.startswith(QUEUE):
+            raise QmqError("bad-destination", f"{destination[:64]!r} is no queue")
+        rights.check("consume", destination)
+        with self.registry.lock:
+            queue = self.registry.declare(destination)
+            return self.registry.claims.open(queue, holder_of(rights), most, max_bytes)
+
+    def settle(self, rights: Rights, token: str, ack: bool, requeue: bool = True) -> QmqError | None:
+        """Settles one message that was consumed; returns why not.
+
+        Args:
+            rights: Of the caller that has consumed it.
+            token: As it was given.
+            ack: Whether it is done.
+            requeue: If not, whether it is to be given again; else it is a dead letter.
+
+        """
+        try:
+            self.registry.claims.settle(holder_of(rights), token, ack, requeue)
+        except QmqError as error:
+            return error
+        return None
+
+    # The node
+
+    def manage(self, rights: Rights, operation: str, request: dict[str, Any]) -> Any:
+        """Does what the desk does: `operation` is a name in its table.
+
+        Raises:
+            QmqError: `not-found` if there is no desk; what the operation raises.
+
+        """
+        if self._desk is None:
+            raise QmqError("not-found", "this node answers no such requests")
+        return self._desk.do(operation, request, Asker(rights))
+
+    def __repr__(self) -> str:
+        return f"<operations on {self.registry!r}, {self.waiting} wait>"
+
+
+def holder_of(rights: Rights) -> str:
+    """Under which name a client holds what it has consumed."""
+    return str(rights.principal)
+
+
+def _check_headers(headers: Mapping[str, str], limits: Limits) -> None:
+    """Checks that headers are such that every protocol can carry them.
+
+    Raises:
+        QmqError: `bad-header`, `headers-too-large`.
+
+    """
+    if "message-id" in headers:
+        raise QmqError("bad-header", "message-id is the server's to give")
+    if len(headers) > limits.max_headers or sum(map(len, [*headers, *headers.values()])) > limits.max_header_bytes:
+        raise QmqError("headers-too-large", f"{limits.max_headers} with {limits.max_header_bytes} octets are allowed")
+    for name, value in headers.items():
+        if not name or not _UNWANTED.isdisjoint(name) or "\0" in value:
+            raise QmqError("bad-header", f"{name[:32]!r} is empty, or has characters that no header can carry")
