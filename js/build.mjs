@@ -47,17 +47,25 @@ const BUNDLES = [
 const LICENCE = '/* QMQ, the Quick Message Queue. Licence: Apache-2.0. */\n';
 
 /**
- * What a client did wrong is told in the ERROR frame, sentence and all; only of
- * these does the browser say the sentence itself.
+ * An ERROR frame says the sentence of its code. Only of these does the browser
+ * say it itself: it finds them, or they are all that the end of a connection tells.
  */
-const OWN_MISUSE = new Set(
-    ['bad-frame', 'bad-header', 'bad-origin', 'missing-header', 'unknown-delivery']);
+const OWN = new Set([
+  'bad-frame', 'bad-escape', 'bad-utf8', 'frame-too-large', 'headers-too-large', 'bad-header', 'missing-header',
+  'bad-origin', 'unknown-delivery', 'slow-consumer', 'outbox-full', 'heartbeat-lost', 'request-timeout',
+  'unknown-session', 'shutting-down', 'too-many-connections', 'internal-error', 'connect-failed', 'connection-lost',
+  'closed',
+]);
+
+/** What the number of a close says of coming back; closure/qmq/errorcode.js has the same. */
+const comesBack = (close) => (close > 3999 && close < 4500) || close === 1006 || (close > 1010 && close < 1014);
 
 /** The table of error codes as a Closure module, but for those that only answer HTTP requests. */
 function errorTable(errors) {
   const row = ([code, {close, retry, text}]) => {
-    const own = close < 4500 || OWN_MISUSE.has(code) ? text : '';
-    return `  [${quote(code)}, {close: ${close}, retry: ${retry}, text: ${quote(own)}}],`;
+    if (retry !== comesBack(close)) throw new Error(`${code}: ${close} says something else than retry: ${retry}`);
+    const own = OWN.has(code) ? `, ${quote(text)}` : '';
+    return `  [${quote(code)}, ${close}${own}],`;
   };
   return `/**
  * @fileoverview The error codes that server and browser share. Made by
@@ -67,13 +75,24 @@ function errorTable(errors) {
 goog.module('qmq.errorcode');
 
 /**
+ * Code, WebSocket close number, and a sentence for people where the server
+ * does not always say it.
+ * @const {!Array<!Array<string|number>>}
+ */
+const ROWS = [
+${Object.entries(errors).filter(([, {http}]) => !http).map(row).join('\n')}
+];
+
+/**
  * close: the WebSocket close number. retry: whether to try again is of use.
  * text: a sentence for people; empty if the server always says it.
  * @const {!Map<string, {close: number, retry: boolean, text: string}>}
  */
-const TABLE = new Map([
-${Object.entries(errors).filter(([, {http}]) => !http).map(row).join('\n')}
-]);
+const TABLE = new Map(ROWS.map(([code, number, text]) => {
+  const close = Number(number);
+  const retry = (close > 3999 && close < 4500) || close === 1006 || (close > 1010 && close < 1014);
+  return [String(code), {close, retry, text: String(text || '')}];
+}));
 
 exports = {TABLE};
 `;

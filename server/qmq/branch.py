@@ -9,6 +9,7 @@ from __future__ import annotations
 import socket
 import ssl
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from tornado.iostream import IOStream
@@ -19,12 +20,14 @@ from qmq.config import Config
 from qmq.core.registry import Registry
 from qmq.errors import QmqError
 from qmq.gateway import handlers, pages, poll_http, sockjs_connection, tcp
+from qmq.gateway.door import Door
 from qmq.gateway.gateway import Gateway
 from qmq.gateway.held import Serve
+from qmq.gateway.proxied import ProxyListener
 from qmq.gateway.server import App, Server
 from qmq.gateway.sockjs import Router
 from qmq.gateway.tcp import TcpServer
-from qmq.gateway.tls import TlsListener
+from qmq.gateway.tls import TlsListener, hand_over
 from qmq.gateway.websocket import WebSocketHandler, frame
 from qmq.session.stomp_encoder import Framing
 from qmq.stats import Stats
@@ -39,21 +42,29 @@ class Branch:
         registry: The node's queues and exchanges, with this loop's hub.
         stats: This loop's counters.
         why_not_ready: Says why no new clients should come, if so.
+        door: Who may come in; the same for all loops.
 
     Attributes:
         gateway: What the loop's connections share.
         servers: By scheme, once it serves.
+        proxied: What stands before them, by scheme, where proxies say whose connection it is.
         sockjs: The routers of SockJS, whose sessions are of this loop.
 
     """
 
     def __init__(
-        self, config: Config, registry: Registry, stats: Stats, why_not_ready: Callable[[], QmqError | None]
+        self,
+        config: Config,
+        registry: Registry,
+        stats: Stats,
+        why_not_ready: Callable[[], QmqError | None],
+        door: Door,
     ) -> None:
         self.config = config
         self.stats = stats
-        self.gateway = Gateway(config, registry, stats, f"qmq/{__version__}")
+        self.gateway = Gateway(config, registry, stats, f"qmq/{__version__}", door)
         self.servers: dict[str, TCPServer | TlsListener] = {}
+        self.proxied: dict[str, ProxyListener] = {}
         self.sockjs: list[Router] = []
         self._why_not_ready = why_not_ready
 
@@ -78,14 +89,19 @@ class Branch:
 
     def serve(self, contexts: Mapping[str, ssl.SSLContext]) -> None:
         """Makes the servers, for which `listen` is to find sockets."""
-        app = App(self.routes(self._serve_again), self.config, self.stats)
-        self.servers = {"http": Server(app, self.config, self.stats), "stomp": TcpServer(self.gateway)}
+        door = self.gateway.door
+        app = App(self.routes(self._serve_again), self.config, self.stats, door=door)
+        server = Server(app, self.config, self.stats, door=door)
+        self.servers = {"http": server, "stomp": TcpServer(self.gateway)}
         for scheme, context in contexts.items():
             self.servers[scheme] = self._tls_listener(scheme, context)
+        for scheme in self.config.proxy_protocol:
+            if scheme in self.servers:
+                self.proxied[scheme] = self._proxy_listener(self.servers[scheme])
 
     def listen(self, scheme: str, sockets: list[socket.socket]) -> None:
         """Accepts connections on these."""
-        self.servers[scheme].add_sockets(sockets)
+        (self.proxied.get(scheme) or self.servers[scheme]).add_sockets(sockets)
 
     def renew(self, contexts: Mapping[str, ssl.SSLContext]) -> None:
         """Uses other certificates, for connections that are still to come."""
@@ -97,8 +113,8 @@ class Branch:
     def close_listeners(self) -> None:
         """Accepts nothing more."""
         self.gateway.ready = False
-        for server in self.servers.values():
-            server.stop()
+        for listener in (*self.proxied.values(), *self.servers.values()):
+            listener.stop()
 
     async def stop(self) -> None:
         """Sends clients away, closes everything, and returns when all of it is gone."""
@@ -126,8 +142,12 @@ class Branch:
         outside: TCPServer = tcp.TlsRequired(self.gateway)
         if scheme == "https":
             app = App([], self.config, self.stats, handlers.TlsRequired)
-            outside = Server(app, self.config, self.stats, once=True)
-        return TlsListener(context, inside, outside, self.config.limits, self.stats)
+            outside = Server(app, self.config, self.stats, once=True, door=self.gateway.door)
+        return TlsListener(context, inside, outside, self.config.limits, self.stats, self.gateway.door)
+
+    def _proxy_listener(self, server: TCPServer | TlsListener) -> ProxyListener:
+        accept = server.accept if isinstance(server, TlsListener) else partial(hand_over, server)
+        return ProxyListener(accept, self.gateway.door, self.config.limits, self.stats)
 
     def __repr__(self) -> str:
         return f"<branch with {self.gateway.connections} connections>"

@@ -12,7 +12,6 @@ This file reads a file and the environment when asked to, and does nothing else.
 from __future__ import annotations
 
 import dataclasses
-import ipaddress
 import json
 import math
 import os
@@ -25,6 +24,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 from urllib.parse import urlsplit
 
+from qmq.addresses import is_loopback, normal_origin, parse_network
 from qmq.errors import ConfigError
 
 Strings = tuple[str, ...]
@@ -47,6 +47,9 @@ class Limits:
     """`[limits]`: how much one client, and all of them, may ask for."""
 
     connections: int = _option(20_000, "connections at the same time", 1)
+    connections_per_address: int = _option(0, "connections of one address; 0 for as many as of all", 0)
+    connections_per_principal: int = _option(0, "connections of one user; 0 for as many as of all", 0)
+    login_failures: int = _option(10, "failed logins of one address before it has to wait; 0 if it never has to", 0)
     subscriptions: int = _option(1000, "subscriptions of one connection", 1)
     body: int = _option(1 << 20, "octets of one message's body", 1)
     headers: int = _option(64, "headers of one STOMP frame", 1)
@@ -109,6 +112,8 @@ class Config:
     allowed_origins: Strings = _option((), "origins of pages that may connect from other hosts; * for all")
     sockjs_legacy: bool = _option(False, "offer the SockJS transports jsonp and htmlfile, for very old browsers")
     sockjs_client: str = _option("", "URL of sockjs-client for the SockJS iframe page; if empty, there is no such page")
+    trusted_proxies: Strings = _option((), "addresses and networks of proxies that are believed whose connection it is")
+    proxy_protocol: Strings = _option((), "schemes of addresses where trusted proxies send the PROXY protocol's header")
     require_origin: bool = _option(False, "refuse clients that send no Origin, as only browsers do")
     allow_anonymous: bool = _option(False, "listen beyond loopback although anybody may then connect")
     auto_create: bool = _option(True, "queues that are not configured appear when they are first used")
@@ -325,11 +330,12 @@ def _check(config: Config) -> None:
     if not config.listen:
         raise ConfigError("listen needs at least one URL")
     _check_tls(config.tls)
+    _check_neighbours(config)
     for url in config.listen:
         scheme, host, _ = parse_listen(url)
         if scheme in SECURE_SCHEMES and not config.tls.certificate:
             raise ConfigError(f"listen {url}: {scheme} needs tls.certificate")
-        if not config.allow_anonymous and not _is_loopback(host):
+        if not config.allow_anonymous and not is_loopback(host):
             raise ConfigError(
                 f"listen {url}: anybody could connect; listen on 127.0.0.1, or set allow_anonymous if that is wanted"
             )
@@ -345,6 +351,20 @@ def _check_tls(tls: Tls) -> None:
     if tls.client_certificates == "no" and tls.client_ca:
         # Whoever names an authority means that not everybody gets in.
         raise ConfigError("tls.client_ca is of no use while tls.client_certificates is no")
+
+
+def _check_neighbours(config: Config) -> None:
+    for origin in config.allowed_origins:
+        if origin != "*" and normal_origin(origin) is None:
+            raise ConfigError(f"allowed_origins: write {origin!r} as https://HOST or https://HOST:PORT")
+    for text in config.trusted_proxies:
+        if parse_network(text) is None:
+            raise ConfigError(f"trusted_proxies: {text!r} is no address and no network such as 10.0.0.0/8")
+    for scheme in config.proxy_protocol:
+        if scheme not in SCHEMES:
+            raise ConfigError(f"proxy_protocol: {scheme!r} is none of {', '.join(SCHEMES)}")
+    if config.proxy_protocol and not config.trusted_proxies:
+        raise ConfigError("proxy_protocol needs trusted_proxies: nobody else is believed")
 
 
 def parse_listen(url: str) -> tuple[str, str, int]:
@@ -368,13 +388,6 @@ def parse_listen(url: str) -> tuple[str, str, int]:
 
 SCHEMES = ("http", "https", "stomp", "stomps")
 SECURE_SCHEMES = ("https", "stomps")  # those that speak TLS
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def as_markdown() -> str:

@@ -1,7 +1,9 @@
 """Origins and problem JSON: who may connect, and how a refusal looks."""
 
 import pytest
+from tornado.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine
 
+from qmq.gateway.handlers import is_own_page
 from tests.helpers import plain, request
 
 SAFE = {
@@ -11,7 +13,7 @@ SAFE = {
     "server": "qmq",
 }
 
-# name: (options, Origin, whether it may come in); HOST stands for the node's own address
+# name: (options, Origin, whether it may come in, other headers); HOST stands for the node's own address
 ORIGINS = {
     "none": ({}, None, True),
     "none where one is required": ({"require_origin": True}, None, False),
@@ -31,6 +33,34 @@ ORIGINS = {
     "all, but one is required": ({"allowed_origins": ("*",), "require_origin": True}, None, False),
     "no URL": ({}, "]", False),
     "an address that does not end": ({}, "http://[", False),
+    "own, its port goes without saying": ({}, "https://a.example", True, {"Host": "a.example:443"}),
+    "own, it says the port": ({}, "https://a.example:443", True, {"Host": "a.example"}),
+    "own, in large letters": ({}, "HTTPS://A.Example", True, {"Host": "a.example"}),
+    "own, but the port of other TLS": ({}, "http://a.example:443", False, {"Host": "a.example"}),
+    "own, with the user of another": ({}, "http://evil@a.example", False, {"Host": "a.example"}),
+    "on the list, written otherwise": ({"allowed_origins": ("HTTPS://b.example:443",)}, "https://b.example", True),
+    "null, while all are allowed": ({"allowed_origins": ("*",)}, "null", True),
+    "none, but a picture in a foreign page": (
+        {},
+        None,
+        False,
+        {"Sec-Fetch-Site": "cross-site", "Referer": "http://evil.example/x"},
+    ),
+    "none, but a foreign page that hides": ({}, None, False, {"Sec-Fetch-Site": "cross-site"}),
+    "none, but a page of another port": (
+        {},
+        None,
+        False,
+        {"Sec-Fetch-Site": "same-site", "Referer": "http://127.0.0.1:1/"},
+    ),
+    "none, but a page on the list": (
+        {"allowed_origins": ("http://b.example",)},
+        None,
+        True,
+        {"Sec-Fetch-Site": "cross-site", "Referer": "http://b.example/"},
+    ),
+    "none, of an own page": ({}, None, True, {"Sec-Fetch-Site": "same-origin"}),
+    "none, typed by the user": ({}, None, True, {"Sec-Fetch-Site": "none"}),
     "octets that are no ASCII": ({}, "http://\xff\xfe", False),
     "empty": ({}, "", False),
 }
@@ -39,11 +69,12 @@ ORIGINS = {
 @pytest.mark.parametrize("name", ORIGINS)
 @pytest.mark.gen_test(timeout=20)
 async def test_origins(start_node, dial, name):
-    options, origin, welcome = ORIGINS[name]
+    options, origin, welcome, *more = ORIGINS[name]
     node = await start_node(options)
     peer = await dial(node)
     host = f"127.0.0.1:{node.listen[0]['port']}"
-    answer = await peer.ask(request(Host=host, Origin=origin and origin.replace("HOST", host)))
+    headers = {"Host": host, "Origin": origin and origin.replace("HOST", host), **(more[0] if more else {})}
+    answer = await peer.ask(request(**headers))
     if welcome:
         assert answer.status == 101
         await peer.login()
@@ -52,6 +83,32 @@ async def test_origins(start_node, dial, name):
         assert answer.headers.items() >= SAFE.items()
         assert answer.headers["cache-control"] == "no-store"
     assert node.stats["errors_bad-origin"] == (not welcome)
+
+
+# headers of a request to a.example: whether they prove that its own page sent it
+PROOFS = {
+    ("Origin: https://a.example",): True,
+    ("Origin: https://b.example",): False,
+    ("Origin: null",): False,
+    ("Origin: https://b.example", "Sec-Fetch-Site: same-origin"): False,
+    ("Origin:", "Referer: https://a.example/"): False,
+    ("Sec-Fetch-Site: same-origin",): True,
+    ("Sec-Fetch-Site: same-site", "Referer: https://a.example/"): False,
+    ("Sec-Fetch-Site: cross-site",): False,
+    ("Sec-Fetch-Site: none",): False,
+    ("Referer: https://a.example/page?x",): True,
+    ("Referer: https://a.example.evil/",): False,
+    ("Referer: https://a.example@b.example/",): False,
+    ("Referer: http://[",): False,
+    (): False,
+}
+
+
+@pytest.mark.parametrize("lines", PROOFS, ids=" ".join)
+def test_cookies_count_only_where_the_browser_vouches_for_the_page(lines):
+    headers = HTTPHeaders.parse("\r\n".join(["Host: a.example", *lines]))
+    asked = HTTPServerRequest(start_line=RequestStartLine("POST", "/poll", "HTTP/1.1"), headers=headers)
+    assert is_own_page(asked) == PROOFS[lines]
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/stomp/", "/stomp/x", "/health", "//", "/%ff", "/qmq.css"])

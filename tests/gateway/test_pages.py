@@ -24,13 +24,29 @@ DEMOS = {
 
 
 def check_safe(answer):
+    """Its headers say to browsers what they may do with it, and what never."""
     assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["x-frame-options"] == "DENY"
     assert answer.headers["referrer-policy"] == "same-origin"
     assert answer.headers["cross-origin-opener-policy"] == "same-origin"
     assert answer.headers["server"] == "qmq"
     policy = answer.headers["content-security-policy"]
-    assert "default-src 'self'" in policy
+    assert "default-src 'none'" in policy
     assert "unsafe" not in policy
+
+
+FOR_ALL = ("/qmq.js", "/qmq.mjs", "/closure/qmq/client.js")  # pages of other hosts load these, as script or as module
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_pages_of_others_may_load_the_client_and_nothing_else(start_node, dial):
+    peer = await dial(await start_node({"demo": True}))
+    for path in PAGES | DEMOS:
+        headers = (await peer.ask(plain(path, Origin="http://other.example"))).headers
+        for_all = path in FOR_ALL
+        assert headers["cross-origin-resource-policy"] == ("cross-origin" if for_all else "same-origin")
+        assert headers.get("access-control-allow-origin") == ("*" if for_all else None)
+        assert "access-control-allow-credentials" not in headers
 
 
 @pytest.mark.gen_test(timeout=20)

@@ -81,8 +81,10 @@ class Connection:
         timing: How long to wait for what.
         max_outbox: Octets that may wait for the client.
         memory: The node's account: while it is full, what publishes is not read.
+        address: Of the client, as far as it is known.
 
     Attributes:
+        address: The same.
         on_end: Called with the connection when all of it is gone.
 
     """
@@ -90,14 +92,17 @@ class Connection:
     __slots__ = (
         "_blocked", "_closing", "_doomed", "_heard", "_loop", "_memory", "_opened", "_paused", "_period",
         "_sent", "_silence", "_stats", "_timer", "_timing", "_waits",
-        "conversation", "on_end", "outbox", "stats",
+        "address", "conversation", "on_end", "outbox", "stats",
     )  # fmt: skip
 
     conversation: Conversation
     pings = True  # whether `ping` makes a live client answer
     chunk = 16 * 1024  # octets of what has waited that are written at once; that they were is a sign of life
 
-    def __init__(self, stats: Stats, timing: Timing, max_outbox: int, memory: Memory = UNCOUNTED) -> None:
+    def __init__(
+        self, stats: Stats, timing: Timing, max_outbox: int, memory: Memory = UNCOUNTED, address: str = ""
+    ) -> None:
+        self.address = address
         self.stats = Stats(stats)
         self.outbox = Outbox(self, self.stats, max_outbox, memory)
         self._memory = memory
@@ -332,7 +337,7 @@ class Connection:
     def describe(self) -> dict[str, object]:
         """What an operator may know about it."""
         transport = type(self).__name__.removesuffix("Connection").lower()
-        return {"transport": transport, "tls": self.tls, **self.conversation.describe()}
+        return {"transport": transport, "address": self.address, "tls": self.tls, **self.conversation.describe()}
 
     def _ended(self) -> None:
         if self._timer is not None:

@@ -14,6 +14,7 @@ from qmq.config import Config
 from qmq.core.registry import Registry
 from qmq.errors import QmqError
 from qmq.gateway.connection import Connection, Timing
+from qmq.gateway.door import Door
 from qmq.session import stomp
 from qmq.session.desk import Desk
 from qmq.session.stomp_encoder import Framing
@@ -29,14 +30,18 @@ class Gateway:
         registry: The node's queues and exchanges, with the loop's hub.
         stats: The node's counters.
         server: How the server introduces itself.
+        door: Counts and limits of all loops together; one of its own if left out.
 
     """
 
-    def __init__(self, config: Config, registry: Registry, stats: Stats, server: str = "qmq") -> None:
+    def __init__(
+        self, config: Config, registry: Registry, stats: Stats, server: str = "qmq", door: Door | None = None
+    ) -> None:
         limits = config.limits
         self.config = config
         self.registry = registry
         self.stats = stats
+        self.door = door or Door(config)
         self.ready = True
         self.timing = Timing(limits.connect_seconds, limits.ping_seconds, limits.linger_seconds)
         self._server = server
@@ -66,8 +71,8 @@ class Gateway:
         """How many there are."""
         return len(self._connections)
 
-    def admit(self) -> None:
-        """Checks whether there is room for one more.
+    def admit(self, address: str) -> None:
+        """Checks whether there is room for one more from this address.
 
         Raises:
             QmqError: `too-many-connections`, or `shutting-down`.
@@ -75,15 +80,15 @@ class Gateway:
         """
         if not self.ready:
             raise QmqError("shutting-down")
-        if len(self._connections) >= self.config.limits.connections:
-            raise QmqError("too-many-connections", f"{self.config.limits.connections} are allowed")
+        self.door.census.check(address)
 
-    def enter(self, connection: Connection) -> None:
-        """Adds a connection; it takes itself out when it ends."""
+    def enter(self, connection: Connection) -> QmqError | None:
+        """Adds a connection; it takes itself out when it ends. Says why it is to be sent away at once, if it is."""
         self.stats.add("connections_opened")
         self._connections.add(connection)
         self._empty.clear()
         connection.on_end = self._leave
+        return self.door.census.enter(connection.address)
 
     def stomp_session(self, connection: Connection, framing: Framing) -> stomp.Session:
         """A new STOMP conversation for a connection."""
@@ -136,5 +141,6 @@ class Gateway:
 
     def _leave(self, connection: Connection) -> None:
         self._connections.discard(connection)
+        self.door.census.leave(connection.address)
         if not self._connections:
             self._empty.set()

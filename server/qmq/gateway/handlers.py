@@ -8,14 +8,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 import orjson
 from tornado.httputil import HTTPServerRequest
 from tornado.web import HTTPError, RequestHandler
 
+from qmq.addresses import normal_origin, same_host
 from qmq.config import Config
 from qmq.errors import QmqError
 from qmq.stats import Stats
+
+SAFE_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Server": "qmq",
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'; img-src 'self' data:; "
+        "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+    ),
+}
 
 _BY_STATUS = {403: "not-found", 404: "not-found", 405: "bad-method", 400: "bad-request", 431: "headers-too-large"}
 
@@ -27,15 +42,58 @@ def check_origin(request: HTTPServerRequest, config: Config) -> None:
         QmqError: `bad-origin` for a foreign origin, or for none where one is required.
 
     """
+    if config.require_origin and "Origin" not in request.headers:
+        raise QmqError("bad-origin", "this server requires an Origin header")
+    page = foreign_page(request)
+    if page is None or "*" in config.allowed_origins:
+        return
+    if page not in map(normal_origin, config.allowed_origins):
+        raise QmqError("bad-origin", f"{page[:100]!r} is neither this host nor on the list")
+
+
+def foreign_page(request: HTTPServerRequest) -> str | None:
+    """The origin of the page that sends a request, in its normal form if it has one; None if it is of this very host.
+
+    None also for clients that are no browsers, and where browsers say nothing at all.
+    """
     origin = request.headers.get("Origin")
     if origin is None:
-        if config.require_origin:
-            raise QmqError("bad-origin", "this server requires an Origin header")
-        return
-    if origin in config.allowed_origins or "*" in config.allowed_origins:
-        return
-    if origin.partition("://")[2].lower() != request.host.lower():
-        raise QmqError("bad-origin", f"{origin[:100]} is neither this host nor on the list")
+        if _site(request) in ("", "same-origin", "none"):
+            return None
+        # Browsers name no origin where a page fetches a picture, a script or a frame.
+        origin = _referrer(request)
+    page = normal_origin(origin)
+    if page is None:
+        return origin
+    return None if same_host(page, request.host) else page
+
+
+def is_own_page(request: HTTPServerRequest) -> bool:
+    """Whether a page of this very host certainly sends the request. Only then do cookies count.
+
+    A browser adds cookies to what any page asks for. It says whose page it is in `Origin`,
+    else in `Sec-Fetch-Site` (not to plain HTTP addresses), else in `Referer`; pages can
+    leave these out, but not make them up.
+    """
+    origin = request.headers.get("Origin")
+    if origin is None and _site(request):
+        return _site(request) == "same-origin"
+    page = normal_origin(origin if origin is not None else _referrer(request))
+    return page is not None and same_host(page, request.host)
+
+
+def _site(request: HTTPServerRequest) -> str:
+    site: str = request.headers.get("Sec-Fetch-Site", "")
+    return site
+
+
+def _referrer(request: HTTPServerRequest) -> str:
+    """The origin of the page that the request names as its referrer, or what is no origin."""
+    try:
+        parts = urlsplit(request.headers.get("Referer", ""))
+    except ValueError:
+        return ""
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def refuse(handler: RequestHandler, error: QmqError, stats: Stats, headers: Mapping[str, str] | None = None) -> None:
@@ -109,14 +167,13 @@ class TlsRequired(Problems):
         refuse(self, QmqError("tls-required", "use https:// or wss://"), self.stats)
 
 
+def open_to_others(handler: RequestHandler) -> None:
+    """Lets pages of any origin load this: a script that holds nothing secret."""
+    handler.set_header("Cross-Origin-Resource-Policy", "cross-origin")
+    handler.set_header("Access-Control-Allow-Origin", "*")
+
+
 def set_safe_headers(handler: RequestHandler) -> None:
-    """What keeps a page from being sniffed, framed or extended by others."""
-    handler.set_header("X-Content-Type-Options", "nosniff")
-    handler.set_header("Referrer-Policy", "same-origin")
-    handler.set_header("Cross-Origin-Opener-Policy", "same-origin")
-    handler.set_header("Server", "qmq")
-    handler.set_header(
-        "Content-Security-Policy",
-        "default-src 'self'; connect-src 'self' ws: wss:; style-src 'self'; img-src 'self' data:; "
-        "frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
-    )
+    """What keeps a page from being sniffed, framed, opened or extended by others."""
+    for name, value in SAFE_HEADERS.items():
+        handler.set_header(name, value)

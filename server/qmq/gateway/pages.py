@@ -11,7 +11,7 @@ from typing import Any
 
 from tornado.web import HTTPError, RedirectHandler, StaticFileHandler
 
-from qmq.gateway.handlers import Problems, Telling, refuse, set_safe_headers
+from qmq.gateway.handlers import Problems, Telling, open_to_others, refuse, set_safe_headers
 from qmq.stats import Stats
 
 
@@ -27,15 +27,20 @@ def static_root(name: str) -> Path:
 class Files(Telling, StaticFileHandler):
     """Static files with safe headers, revalidated on each use."""
 
-    def initialize(self, stats: Stats, path: str, default_filename: str | None = None) -> None:  # type: ignore[override]
+    def initialize(  # type: ignore[override]
+        self, stats: Stats, path: str, default_filename: str | None = None, for_all: bool = False
+    ) -> None:
         super().initialize(path, default_filename)
         self.stats = stats
+        self._for_all = for_all
 
     def set_default_headers(self) -> None:
         set_safe_headers(self)
 
     def set_extra_headers(self, path: str) -> None:
         self.set_header("Cache-Control", "no-cache")
+        if self._for_all:
+            open_to_others(self)
 
     def get_content_type(self) -> str:
         kind = super().get_content_type()
@@ -91,8 +96,8 @@ def routes(stats: Stats, ready: Any, info: dict[str, Any]) -> list[Any]:
         (r"/health/live", Health, {"stats": stats}),
         (r"/health/ready", Health, {"stats": stats, "ready": ready}),
         (r"/info\.json", Info, {"stats": stats, "info": info}),
-        (r"/(qmq\.m?js)", Files, {"stats": stats, "path": dist}),
-        (r"/closure/qmq/(.*)", Files, {"stats": stats, "path": str(static_root("closure/qmq"))}),
+        (r"/(qmq\.m?js)", Files, {"stats": stats, "path": dist, "for_all": True}),
+        (r"/closure/qmq/(.*)", Files, {"stats": stats, "path": str(static_root("closure/qmq")), "for_all": True}),
     ]
     if info["demo"]:
         rules += [

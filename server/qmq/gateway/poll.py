@@ -35,6 +35,7 @@ class PollConnection(Connection):
         origin: Of the page that opened it; others may not go on with it.
         forget: Called with its id when it is over.
         tls: Whether it was opened over TLS.
+        address: Of the client that opened it.
 
     Attributes:
         id: By which its requests name it; nobody can guess it.
@@ -50,10 +51,10 @@ class PollConnection(Connection):
     chunk = 128 * 1024  # a packet is a round trip
 
     def __init__(
-        self, gateway: Gateway, origin: str | None, forget: Callable[[str], object], tls: bool = False
+        self, gateway: Gateway, origin: str | None, forget: Callable[[str], object], tls: bool, address: str
     ) -> None:
         limits = gateway.config.limits
-        super().__init__(gateway.stats, gateway.timing, limits.outbox_bytes, gateway.registry.memory)
+        super().__init__(gateway.stats, gateway.timing, limits.outbox_bytes, gateway.registry.memory, address)
         self.id = secrets.token_urlsafe(18)
         self.origin = origin
         self._forget = forget

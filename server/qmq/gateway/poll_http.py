@@ -98,18 +98,19 @@ class Open(_Poll):
 
     def post(self) -> None:
         """Answers with the session's id. The body is the first that the client says."""
-        gateway = self.gateway
+        gateway, request = self.gateway, self.request
+        address = request.remote_ip or ""
         try:
-            gateway.admit()
+            gateway.admit(address)
         except QmqError as error:
             refuse(self, error, self.stats)
             return
-        tls = self.request.protocol == "https"
-        connection = PollConnection(gateway, self.request.headers.get("Origin"), self.sessions.pop, tls)
+        origin, tls = request.headers.get("Origin"), request.protocol == "https"
+        connection = PollConnection(gateway, origin, self.sessions.pop, tls, address)
         self.sessions[connection.id] = connection
-        gateway.enter(connection)
-        connection.start(self.talk(connection))
-        connection.open(self.request.body)
+        refusal = gateway.enter(connection)
+        connection.start(self.talk(connection), refusal)
+        connection.open(request.body)
         hold = round(gateway.config.limits.poll_hold_seconds * 1000)
         self.set_header("Content-Type", "application/json")
         self.finish(orjson.dumps({"session": connection.id, "hold": hold}))

@@ -19,6 +19,7 @@ from tornado.iostream import IOStream, UnsatisfiableReadError
 from tornado.web import Application, RequestHandler
 
 from qmq.config import Config
+from qmq.gateway.door import Door
 from qmq.gateway.handlers import NotFound, TooLarge, note_request
 from qmq.gateway.quiet import Quiet, rouse
 from qmq.gateway.tls import refuse_tls
@@ -35,19 +36,27 @@ class App(Application):
         config: For the limit on headers.
         stats: Where refusals are counted.
         otherwise: The handler of what has no route.
+        door: Knows the proxies that are believed.
 
     """
 
     def __init__(
-        self, rules: list[Any], config: Config, stats: Stats, otherwise: type[RequestHandler] = NotFound
+        self,
+        rules: list[Any],
+        config: Config,
+        stats: Stats,
+        otherwise: type[RequestHandler] = NotFound,
+        door: Door | None = None,
     ) -> None:
         more = {"stats": stats}
         # Requests are not logged: a busy gateway would log little else.
         super().__init__(rules, default_handler_class=otherwise, default_handler_args=more, log_function=note_request)
         self._max_header_bytes = config.limits.http_header_bytes
         self._too_large = more
+        self._door = door or Door(config)
 
     def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> Any:
+        self._door.proxies.apply(request)
         size = len(request.uri or "") + sum(len(name) + len(value) + 4 for name, value in request.headers.get_all())
         if size > self._max_header_bytes:
             return self.get_handler_delegate(request, TooLarge, self._too_large)
@@ -62,13 +71,15 @@ class Server(HTTPServer):
         config: For the limits.
         stats: Where connections that never became a request are counted.
         once: Close after the first answer.
+        door: Where connections are counted while they carry requests.
 
     """
 
     def initialize(  # type: ignore[override]
-        self, application: App, config: Config, stats: Stats, once: bool = False
+        self, application: App, config: Config, stats: Stats, once: bool = False, door: Door | None = None
     ) -> None:
         limits = config.limits
+        self._door = door or Door(config)
         self._stats = stats
         self._idle = limits.connect_seconds
         self._resting: dict[IOStream, float] = {}  # between requests, and until when
@@ -88,7 +99,15 @@ class Server(HTTPServer):
 
     def handle_stream(self, stream: IOStream, address: Any) -> None:
         refuse_tls(stream, self._stats)
-        super().handle_stream(stream, address)
+        self._begin(stream, address)
+
+    def _begin(self, stream: IOStream, address: Any) -> None:
+        """Reads requests, if there is room for one more who sends them."""
+        if self._door.begin(address[0]):
+            super().handle_stream(stream, address)
+        else:
+            self._stats.add("connections_dropped")
+            stream.close()
 
     def serve_again(self, stream: IOStream, address: Any) -> None:
         """Takes back a stream whose request was answered by hand, and reads the next one when it comes."""
@@ -135,7 +154,7 @@ class Server(HTTPServer):
 
     def _serve_some(self) -> None:
         for _ in range(min(len(self._returned), _RETURNS_PER_PASS)):
-            super().handle_stream(*self._returned.popleft())
+            self._begin(*self._returned.popleft())
         if self._returned:
             asyncio.get_running_loop().call_soon(self._serve_some)
 
@@ -149,6 +168,7 @@ class Server(HTTPServer):
     def on_close(self, server_conn: object) -> None:
         super().on_close(server_conn)
         assert isinstance(server_conn, HTTP1ServerConnection)
+        self._door.end(server_conn.context.address[0])  # type: ignore[attr-defined]
         if isinstance(server_conn.stream.error, UnsatisfiableReadError):
             self._stats.add("errors_headers-too-large")
         elif not getattr(server_conn.context, "had_request", False):

@@ -16,7 +16,6 @@ import json
 from collections import defaultdict
 from random import randrange
 from typing import Any, Protocol
-from urllib.parse import urlsplit
 
 from sockjs.tornado import proto, session, static, transports
 from sockjs.tornado.router import SockJSRouter
@@ -27,7 +26,7 @@ from tornado.websocket import WebSocketClosedError
 
 from qmq.errors import QmqError
 from qmq.gateway.gateway import Gateway
-from qmq.gateway.handlers import Telling, check_origin, note_request, refuse, set_safe_headers
+from qmq.gateway.handlers import Telling, check_origin, foreign_page, note_request, refuse, set_safe_headers
 
 _ABSENT = 5.0  # seconds without a receiver after which a session is over, as all SockJS clients expect
 _RESPONSE = 128 * 1024  # octets after which a streamed response ends and the client asks for the next
@@ -58,12 +57,14 @@ class Session(session.Session):
     Attributes:
         owner: Who opened it. Others do not get at it, whatever id they guess.
         tls: Whether it was opened over TLS.
+        address: Of the client that opened it.
 
     """
 
     def __init__(self, *args: Any) -> None:
         self.owner: object = None
         self.tls = False
+        self.address = ""
         super().__init__(*args)
         self._heartbeat_timer: asyncio.TimerHandle | None = None
 
@@ -71,6 +72,7 @@ class Session(session.Session):
         if self.owner is None:
             self.owner = _owner(handler.request)
             self.tls = handler.request.protocol == "https"
+            self.address = handler.request.remote_ip or ""
         attached: bool = super().set_handler(handler, start_heartbeat)
         return attached
 
@@ -191,20 +193,9 @@ def parse(data: str | bytes) -> list[str]:
     return [message for message in messages if message]
 
 
-def referring_origin(request: HTTPServerRequest) -> str | None:
-    """The origin of the page for which a browser fetched a script or a frame, which come without an Origin header."""
-    if request.headers.get("Sec-Fetch-Site", "same-origin") in ("same-origin", "none"):
-        return None
-    parts = urlsplit(request.headers.get("Referer", ""))
-    return f"{parts.scheme}://{parts.netloc}"
-
-
 def _owner(request: HTTPServerRequest) -> tuple[str | None, str | None]:
     """Page and address. Pages of the same host do not count as such: browsers name them in some requests only."""
-    origin = request.headers.get("Origin") or referring_origin(request)
-    if origin is not None and origin.partition("://")[2].lower() == request.host.lower():
-        origin = None
-    return origin, request.remote_ip
+    return foreign_page(request), request.remote_ip
 
 
 class _Checked(Telling, RequestHandler):
@@ -277,9 +268,12 @@ class Info(_Http, static.InfoHandler):
 class IFrame(_Http, static.IFrameHandler):
     """A page that connects on behalf of one that has another origin; only those that may connect may frame it."""
 
+    def check(self) -> None:
+        """Anybody may ask for it: it says nothing, and the browser shows it only in frames of those."""
+
     def get(self) -> None:
         super().get()
-        self.set_header("Content-Security-Policy", framed_by(self.server.gateway.config.allowed_origins))
+        let_frame(self)
 
 
 class Receiving(_Http):
@@ -291,7 +285,7 @@ class Receiving(_Http):
         super().check()
         found = self.server.get_session(self.path_kwargs["session_id"])
         if found is None:
-            self.server.gateway.admit()
+            self.server.gateway.admit(self.request.remote_ip or "")
         elif found.owner != _owner(self.request):
             raise QmqError("unknown-session")
 
@@ -366,7 +360,7 @@ class WebSocket(_Checked, transports.WebSocketTransport):
 
     def check(self) -> None:
         super().check()
-        self.server.gateway.admit()
+        self.server.gateway.admit(self.request.remote_ip or "")
 
     def check_origin(self, origin: str) -> bool:
         return True  # `check` did
@@ -404,6 +398,9 @@ class WebSocket(_Checked, transports.WebSocketTransport):
             self._detach()
 
 
-def framed_by(origins: tuple[str, ...]) -> str:
-    """A policy for what must run in a frame of a page that may connect."""
-    return f"frame-ancestors 'self' {' '.join(origins)}"
+def let_frame(handler: _Checked) -> None:
+    """Lets pages that may connect show this one in a frame, and lets it do whatever it is made for."""
+    origins = handler.server.gateway.config.allowed_origins
+    handler.clear_header("X-Frame-Options")
+    handler.set_header("Cross-Origin-Resource-Policy", "cross-origin")
+    handler.set_header("Content-Security-Policy", f"frame-ancestors 'self' {' '.join(origins)}")

@@ -58,8 +58,9 @@ class SockJsConnection(Connection):
 
     def on_open(self, info: object) -> None:
         """Begins."""
-        self._gateway.enter(self)
-        self.start(self._talk(self))
+        self.address = self._session.address
+        refusal = self._gateway.enter(self)
+        self.start(self._talk(self), refusal)
 
     def on_messages(self, messages: list[str]) -> asyncio.Future[None]:
         """Takes what the client says; what is returned is done when more may come."""

@@ -1,8 +1,7 @@
 """SockJS transports for browsers that can neither XHR across origins nor stream it: jsonp and htmlfile.
 
 They are not there unless `sockjs_legacy` says so: what they send runs as a script in
-the page. The name of the page's callback is checked. A script and a frame are fetched without an
-Origin header, so the referring page counts.
+the page. The name of the page's callback is checked.
 """
 
 from __future__ import annotations
@@ -15,8 +14,7 @@ from sockjs.tornado import transports
 from sockjs.tornado.proto import json_encode
 from sockjs.tornado.util import asynchronous
 
-from qmq.errors import QmqError
-from qmq.gateway.sockjs import Receiving, Sending, framed_by, referring_origin
+from qmq.gateway.sockjs import Receiving, Sending, let_frame
 
 _CALLBACK = re.compile(r"[\w.-]+", re.ASCII)
 
@@ -46,13 +44,6 @@ class _CallingBack(Receiving):
 
     callback = ""
 
-    def check(self) -> None:
-        super().check()
-        origin = referring_origin(self.request)
-        allowed = self.server.gateway.config.allowed_origins
-        if origin is not None and origin not in allowed and "*" not in allowed:
-            raise QmqError("bad-origin", f"{origin[:100]} is neither this host nor on the list")
-
     def prepare(self) -> None:
         super().prepare()
         self.callback = self.get_query_argument("c", "")
@@ -69,6 +60,7 @@ class Jsonp(_CallingBack, transports.JSONPTransport):
             return
         self.active = False
         self.set_header("Content-Type", "application/javascript; charset=UTF-8")
+        self.set_header("Cross-Origin-Resource-Policy", "cross-origin")  # those who may not were refused
         # The comment keeps what follows from being taken for the start of another kind of file.
         script = f"/**/{self.callback}({json_encode(message)});\r\n"
         self.set_header("Content-Length", len(script))
@@ -81,7 +73,7 @@ class HtmlFile(_CallingBack, transports.HtmlFileTransport):
 
     @asynchronous  # type: ignore[untyped-decorator]  # it is finished by the session
     def get(self, session_id: str) -> None:
-        self.set_header("Content-Security-Policy", framed_by(self.server.gateway.config.allowed_origins))
+        let_frame(self)
         self.preflight()
         self.disable_cache()
         self.set_header("Content-Type", "text/html; charset=UTF-8")

@@ -41,9 +41,15 @@ class StreamConnection(Connection):
     __slots__ = ("_send", "_stream", "_untaken")
 
     def __init__(
-        self, stream: IOStream, stats: Stats, timing: Timing, max_outbox: int, memory: Memory = UNCOUNTED
+        self,
+        stream: IOStream,
+        stats: Stats,
+        timing: Timing,
+        max_outbox: int,
+        memory: Memory = UNCOUNTED,
+        address: str = "",
     ) -> None:
-        super().__init__(stats, timing, max_outbox, memory)
+        super().__init__(stats, timing, max_outbox, memory, address)
         self._stream = stream
         # TLS must repeat a refused write with the same octets, which only the stream can do.
         self._send = None if isinstance(stream.socket, ssl.SSLSocket) else stream.socket.send

@@ -29,6 +29,7 @@ class TcpConnection(StreamConnection):
     Args:
         stream: As accepted.
         gateway: Counters, limits and times.
+        address: Of the client.
 
     """
 
@@ -36,10 +37,9 @@ class TcpConnection(StreamConnection):
 
     pings = False
 
-    def __init__(self, stream: IOStream, gateway: Gateway) -> None:
-        super().__init__(
-            stream, gateway.stats, gateway.timing, gateway.config.limits.outbox_bytes, gateway.registry.memory
-        )
+    def __init__(self, stream: IOStream, gateway: Gateway, address: str) -> None:
+        limits = gateway.config.limits
+        super().__init__(stream, gateway.stats, gateway.timing, limits.outbox_bytes, gateway.registry.memory, address)
         keep_alive(stream.socket, gateway.timing.ping)
         stream.set_nodelay(True)
 
@@ -72,18 +72,18 @@ class TcpServer(TCPServer):
 
     def handle_stream(self, stream: IOStream, address: Any) -> None:
         gateway = self._gateway
+        if gateway.door.flooded(address[0]):
+            gateway.stats.add("connections_dropped")
+            stream.close()
+            return
         refuse_tls(stream, gateway.stats)
-        connection = TcpConnection(stream, gateway)
-        connection.start(gateway.stomp_session(connection, frame), self.refusal())
-        gateway.enter(connection)
+        connection = TcpConnection(stream, gateway, address[0])
+        refusal = gateway.enter(connection)
+        connection.start(gateway.stomp_session(connection, frame), self.refusal() or refusal)
 
     def refusal(self) -> QmqError | None:
-        """Why a new client is sent away at once, if it is."""
-        try:
-            self._gateway.admit()
-        except QmqError as error:
-            return error
-        return None
+        """Why new clients are sent away at once, if they are."""
+        return None if self._gateway.ready else QmqError("shutting-down")
 
 
 class TlsRequired(TcpServer):

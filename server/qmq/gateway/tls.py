@@ -23,6 +23,7 @@ from tornado.netutil import add_accept_handler
 from tornado.tcpserver import TCPServer
 
 from qmq.config import Limits
+from qmq.gateway.door import Door
 from qmq.stats import Stats
 
 log = logging.getLogger("qmq.gateway")
@@ -107,23 +108,25 @@ class TlsListener:
         outside: The server that gets those that do not speak TLS.
         limits: For the times.
         stats: Where connections are counted that come to nothing.
+        door: Where those are counted that have not agreed yet.
 
     """
 
     def __init__(
-        self, context: ssl.SSLContext, inside: TCPServer, outside: TCPServer, limits: Limits, stats: Stats
+        self, context: ssl.SSLContext, inside: TCPServer, outside: TCPServer, limits: Limits, stats: Stats, door: Door
     ) -> None:
         self.context = context
         self.inside = inside
         self.outside = outside
         self.limits = limits
         self.stats = stats
+        self.door = door
         self.arrivals: set[_Arrival] = set()
         self._sockets: list[tuple[socket.socket, Callable[[], None]]] = []
 
     def add_sockets(self, sockets: Iterable[socket.socket]) -> None:
         """Accepts connections on these, too."""
-        self._sockets += [(sock, add_accept_handler(sock, self._accept)) for sock in sockets]
+        self._sockets += [(sock, add_accept_handler(sock, self.accept)) for sock in sockets]
 
     def stop(self) -> None:
         """Accepts nothing more, and closes what has not agreed on TLS yet."""
@@ -134,8 +137,19 @@ class TlsListener:
         for arrival in list(self.arrivals):
             arrival.close()
 
-    def _accept(self, sock: socket.socket, address: Any) -> None:
-        self.arrivals.add(_Arrival(self, sock, address))
+    def accept(self, sock: socket.socket, address: Any) -> None:
+        """Takes a new connection."""
+        if self.door.begin(address[0]):
+            self.arrivals.add(_Arrival(self, sock, address))
+        else:
+            self.stats.add("connections_dropped")
+            sock.close()
+
+
+def hand_over(server: TCPServer, sock: socket.socket, address: Any, kind: type[IOStream] = IOStream) -> None:
+    """Gives a connection to a server that has not accepted it itself."""
+    stream = kind(sock, max_buffer_size=server.max_buffer_size, read_chunk_size=server.read_chunk_size)
+    server.handle_stream(stream, address)
 
 
 class _Arrival:
@@ -198,8 +212,7 @@ class _Arrival:
 
     def _pass_on(self, server: TCPServer, kind: type[IOStream]) -> None:
         self._forget()
-        stream = kind(self._sock, max_buffer_size=server.max_buffer_size, read_chunk_size=server.read_chunk_size)
-        server.handle_stream(stream, self._address)
+        hand_over(server, self._sock, self._address, kind)
 
     def _refuse(self, error: ssl.SSLError) -> None:
         """Ends a handshake that failed. OpenSSL has told the client why; it gets the time to read it."""
@@ -238,4 +251,6 @@ class _Arrival:
         if self._sock.fileno() >= 0:
             self._loop.remove_reader(self._sock.fileno())
             self._loop.remove_writer(self._sock.fileno())
-        self._listener.arrivals.discard(self)
+        if self in self._listener.arrivals:
+            self._listener.arrivals.discard(self)
+            self._listener.door.end(self._address[0])

@@ -48,16 +48,15 @@ class WebSocketConnection(StreamConnection):
     Args:
         stream: The detached stream, 101 already written.
         gateway: Counters, limits and times.
+        address: Of the client.
 
     """
 
     __slots__ = ("_decoder", "_peer_closed")
 
-    def __init__(self, stream: IOStream, gateway: Gateway) -> None:
-        super().__init__(
-            stream, gateway.stats, gateway.timing, gateway.config.limits.outbox_bytes, gateway.registry.memory
-        )
+    def __init__(self, stream: IOStream, gateway: Gateway, address: str) -> None:
         limits = gateway.config.limits
+        super().__init__(stream, gateway.stats, gateway.timing, limits.outbox_bytes, gateway.registry.memory, address)
         self._decoder = websocket.Decoder(max_message=limits.frame_bytes, unmask=_unmask)
         self._peer_closed = False
 
@@ -137,7 +136,7 @@ class WebSocketHandler(Problems):
         try:
             check_origin(self.request, gateway.config)
             key = self._check_handshake()
-            gateway.admit()
+            gateway.admit(self.request.remote_ip or "")
         except QmqError as error:
             more = {"Upgrade": "websocket", "Sec-WebSocket-Version": "13"} if error.code.status == 426 else {}
             refuse(self, error, gateway.stats, more)
@@ -148,9 +147,9 @@ class WebSocketHandler(Problems):
         except StreamClosedError:
             gateway.stats.add("connections_lost")
             return
-        connection = WebSocketConnection(stream, gateway)
-        gateway.enter(connection)
-        connection.start(self._talk(connection))
+        connection = WebSocketConnection(stream, gateway, self.request.remote_ip or "")
+        refusal = gateway.enter(connection)
+        connection.start(self._talk(connection), refusal)
 
     def _check_handshake(self) -> str:
         headers = self.request.headers
