@@ -80,6 +80,12 @@ class Limits:
     poll_hold_seconds: float = _option(25.0, "how long a long-poll waits for something to say", 0.01)
     poll_gone_seconds: float = _option(15.0, "how long a session on /poll may be without a request that receives", 0.01)
     heartbeat_ms: int = _option(100, "the shortest STOMP heart-beat, in milliseconds", 10)
+    publish_rate: float = _option(0.0, "messages that one connection may publish in a second; 0 for any number", 0.0)
+    octet_rate: int = _option(0, "octets that are read from one connection in a second; 0 for any number", 0)
+    refuse_too_fast: bool = _option(False, "send connections away that pass these two, instead of slowing them down")
+    idle_seconds: float = _option(
+        0.0, "how long a client may send nothing while it is subscribed to nothing; 0 for ever", 0.0
+    )
     linger_seconds: float = _option(5.0, "how long a client that is sent away may take to read why", 0.01)
 
     @property

@@ -38,6 +38,8 @@ class Echo:
     stream = False  # each message counts by itself
     ending: Code | None = None
     heartbeat = (0, 0)
+    publishes = busy = False
+    counts = (0, 0)
 
     def __init__(self, connection: Connection) -> None:
         self._outbox = connection.outbox

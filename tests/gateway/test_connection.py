@@ -16,7 +16,8 @@ class Talk:
     stream = True
     name = "talk"
     open = True
-    publishes = False
+    publishes = busy = False
+    counts = (0, 0)
     heartbeat = (0, 0)
 
     def __init__(self, connection):

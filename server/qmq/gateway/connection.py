@@ -22,6 +22,7 @@ from typing import Any, Protocol
 from qmq.core.memory import UNCOUNTED, Memory
 from qmq.core.outbox import Delivery, Outbox
 from qmq.errors import CODES, Code, QmqError
+from qmq.gateway.meter import Meter, size_of
 from qmq.stats import Stats
 
 log = logging.getLogger("qmq.gateway")
@@ -34,7 +35,9 @@ class Conversation(Protocol):
     """What a connection asks of the session that it carries.
 
     `stream` says that it does not care how what it receives was cut into messages,
-    so that they may be handed over many at a time.
+    so that they may be handed over many at a time. `counts` are the frames that came so far,
+    and those of them that publish; they are counted only where there are limits on them. `busy`
+    says that the client waits for something, so that it need not say a word.
     """
 
     stream: bool
@@ -47,6 +50,12 @@ class Conversation(Protocol):
 
     @property
     def open(self) -> bool: ...
+
+    @property
+    def busy(self) -> bool: ...
+
+    @property
+    def counts(self) -> tuple[int, int]: ...
 
     def receive(self, data: bytes, text: bool = False) -> None: ...
 
@@ -85,6 +94,7 @@ class Connection:
 
     Attributes:
         address: The same.
+        meter: Counts what the client sends, where that is limited.
         on_end: Called with the connection when all of it is gone.
 
     """
@@ -92,7 +102,7 @@ class Connection:
     __slots__ = (
         "_blocked", "_closing", "_doomed", "_heard", "_loop", "_memory", "_opened", "_paused", "_period",
         "_sent", "_silence", "_stats", "_timer", "_timing", "_waits",
-        "address", "conversation", "on_end", "outbox", "stats",
+        "address", "conversation", "meter", "on_end", "outbox", "stats",
     )  # fmt: skip
 
     conversation: Conversation
@@ -103,6 +113,7 @@ class Connection:
         self, stats: Stats, timing: Timing, max_outbox: int, memory: Memory = UNCOUNTED, address: str = ""
     ) -> None:
         self.address = address
+        self.meter: Meter | None = None
         self.stats = Stats(stats)
         self.outbox = Outbox(self, self.stats, max_outbox, memory)
         self._memory = memory
@@ -173,6 +184,8 @@ class Connection:
             self.conversation.fail(QmqError("internal-error"))
             self.end(CODES["internal-error"])
         self._after_talk()
+        if self.meter is not None and self._is_too_fast(self.meter, data):
+            return  # until _go_on
         if self._memory.full and self.conversation.publishes and not self._closing:
             self._wait_for_memory()
         elif self.outbox.reply_bytes < _MAX_REPLIES:
@@ -188,7 +201,31 @@ class Connection:
         self.stats.add("publishers_slowed")
         self._memory.wait(self._go_on)
 
+    def _is_too_fast(self, meter: Meter, data: Any) -> bool:
+        """Charges for what was read; true if for that the client is not read from for a while."""
+        wait = meter.charge(size_of(data), self.conversation.counts[1])
+        if not wait or self._closing:
+            return False
+        self.stats.add("clients_too_fast")
+        if meter.refuses:
+            self.fail(QmqError("too-fast", f"come back in {wait:.1f} seconds", int(wait * 1000) + 1))
+            return False
+        self._waits = True
+        meter.timer = self._loop.call_later(wait, self._go_on)
+        return True
+
+    def _stop_waiting(self) -> None:
+        """Forgets what it waits for before it reads on."""
+        self._waits = False
+        if self.meter is not None and self.meter.timer is not None:
+            self.meter.timer.cancel()
+            self.meter.timer = None
+        else:
+            self._memory.forget(self._go_on)
+
     def _go_on(self) -> None:
+        if self.meter is not None:
+            self.meter.timer = None
         self._waits = False
         self._loop.call_soon(self._read)
 
@@ -264,6 +301,8 @@ class Connection:
         """Sets the period at which both directions are looked at: two fit into what we owe, so that no beat is late."""
         owe, owed = self.conversation.heartbeat
         intervals = [self._timing.ping, *([owe / 2500] if owe else []), *([owed / 1000] if owed else [])]
+        if self.meter is not None and self.meter.period is not None:
+            intervals.append(self.meter.period)
         self._period = min(intervals)
         self._rearm(self._period, self._tick)
 
@@ -278,6 +317,8 @@ class Connection:
         error = self.outbox.in_the_way() if self._blocked and not taking else None
         if self._silence >= allowed and (owed or self.pings or self._blocked):
             error = QmqError("heartbeat-lost", f"nothing came for {self._silence:g} seconds")
+        if error is None and self.meter is not None:
+            error = self.meter.watch(self._period, self.conversation.counts[0], self._blocked or self.conversation.busy)
         if error is not None:
             self.fail(error)
             return
@@ -323,8 +364,8 @@ class Connection:
             return
         self._closing = True
         if self._waits:  # what still comes is thrown away
-            self._memory.forget(self._go_on)
-            self._go_on()
+            self._stop_waiting()
+            self._loop.call_soon(self._read)
         code = code or self.conversation.ending or CODES["closed"]
         self._stats.add(f"connections_closed_{code.name}")
         goodbye = self.farewell(code)
@@ -346,7 +387,7 @@ class Connection:
             self._closing = True
             self._stats.add("connections_lost")
         if self._waits:
-            self._memory.forget(self._go_on)
+            self._stop_waiting()
         self._doomed = True
         self.conversation.close(CODES["connection-lost"])
         self.outbox.clear()

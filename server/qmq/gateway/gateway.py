@@ -15,6 +15,7 @@ from qmq.core.registry import Registry
 from qmq.errors import QmqError
 from qmq.gateway.connection import Connection, Timing
 from qmq.gateway.door import Door
+from qmq.gateway.meter import Meter, counted
 from qmq.session import stomp
 from qmq.session.desk import Desk
 from qmq.session.stomp_encoder import Framing
@@ -64,6 +65,7 @@ class Gateway:
             transaction_messages=limits.transaction_messages,
             transaction_bytes=limits.transaction_bytes,
             heartbeat_min=limits.heartbeat_ms,
+            counted=counted(limits),
         )
 
     @property
@@ -86,6 +88,8 @@ class Gateway:
         """Adds a connection; it takes itself out when it ends. Says why it is to be sent away at once, if it is."""
         self.stats.add("connections_opened")
         self._connections.add(connection)
+        if self._stomp_limits.counted:
+            connection.meter = Meter(self.config.limits, asyncio.get_running_loop().time)
         self._empty.clear()
         connection.on_end = self._leave
         return self.door.census.enter(connection.address)

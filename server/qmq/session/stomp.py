@@ -82,7 +82,8 @@ class Session:
         self.desk = desk
         self._actions: Actions | None = None  # once the client has logged in
         self._known_text = True
-        self._decoder = stomp.Decoder(
+        kind = stomp.CountingDecoder if limits.counted else stomp.Decoder
+        self._decoder = kind(
             max_body=limits.max_body, max_headers=limits.max_headers, max_header_bytes=limits.max_header_bytes
         )
 
@@ -95,6 +96,17 @@ class Session:
     def open(self) -> bool:
         """Whether the client has logged in."""
         return self.state is State.OPEN
+
+    @property
+    def busy(self) -> bool:
+        """Whether the client waits for messages, or has something to settle or to commit."""
+        return self._actions is not None and self._actions.busy
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """How many frames came so far, and how many of them were SENDs; only if `Limits.counted`."""
+        decoder = self._decoder
+        return (decoder.frames, decoder.sends) if isinstance(decoder, stomp.CountingDecoder) else (0, 0)
 
     def receive(self, data: bytes, text: bool = False) -> None:
         """Takes what came from the client.

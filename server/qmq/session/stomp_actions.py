@@ -77,6 +77,11 @@ class Actions:
             return True
         return any(each.consumer.unsettled for each in (self._by_number or {}).values())
 
+    @property
+    def busy(self) -> bool:
+        """Whether there is anything that it waits for, or that waits for it."""
+        return bool(self._subscriptions or self._temporary) or self.holds
+
     def close(self) -> None:
         """Gives everything back."""
         queued = [each for each in self._subscriptions.values() if isinstance(each, QueueSubscription)]

@@ -19,7 +19,8 @@ class Limits:
     Subscriptions get the `default_` bounds unless they ask, and never more than
     the `max_` ones. `heartbeat_min` is the shortest interval that the server
     promises or demands. The limits on transactions are for all that a connection
-    has open together.
+    has open together. `counted` says that frames are to be counted, for limits on
+    how many come in a second.
     """
 
     max_body: int = 1 << 20
@@ -36,6 +37,7 @@ class Limits:
     transaction_messages: int = 10_000
     transaction_bytes: int = 16 << 20
     heartbeat_min: int = 100
+    counted: bool = False
 
 
 # Headers of SEND that speak to the server and are not passed on, and those that a

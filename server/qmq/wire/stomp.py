@@ -276,6 +276,28 @@ class Decoder:
         return length
 
 
+class CountingDecoder(Decoder):
+    """A decoder for those who limit what a client may send.
+
+    Attributes:
+        frames: That were decoded so far.
+        sends: Those of them that are SEND.
+
+    """
+
+    __slots__ = ("frames", "sends")
+
+    def __init__(self, version: str = "1.2", **limits: int) -> None:
+        super().__init__(version, **limits)
+        self.frames = self.sends = 0
+
+    def feed(self, data: bytes) -> list[Frame]:
+        frames = super().feed(data)
+        self.frames += len(frames)
+        self.sends += [head.command for head, _ in frames].count("SEND")
+        return frames
+
+
 def is_text(body: bytes) -> bool:
     """Whether a body or frame is valid UTF-8, so that a transport may carry it as text."""
     if body.isascii():
