@@ -9,7 +9,6 @@ from __future__ import annotations
 import socket
 import ssl
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any
 
 from tornado.iostream import IOStream
@@ -23,11 +22,12 @@ from qmq.gateway import handlers, pages, poll_http, sockjs_connection, tcp
 from qmq.gateway.door import Door
 from qmq.gateway.gateway import Gateway
 from qmq.gateway.held import Serve
+from qmq.gateway.listener import Listener, accepting
 from qmq.gateway.proxied import ProxyListener
 from qmq.gateway.server import App, Server
 from qmq.gateway.sockjs import Router
 from qmq.gateway.tcp import TcpServer
-from qmq.gateway.tls import TlsListener, hand_over
+from qmq.gateway.tls import TlsListener
 from qmq.gateway.websocket import WebSocketHandler, frame
 from qmq.session.stomp_encoder import Framing
 from qmq.stats import Stats
@@ -48,6 +48,7 @@ class Branch:
         gateway: What the loop's connections share.
         servers: By scheme, once it serves.
         proxied: What stands before them, by scheme, where proxies say whose connection it is.
+        listeners: The sockets, by scheme.
         sockjs: The routers of SockJS, whose sessions are of this loop.
 
     """
@@ -65,6 +66,7 @@ class Branch:
         self.gateway = Gateway(config, registry, stats, f"qmq/{__version__}", door)
         self.servers: dict[str, TCPServer | TlsListener] = {}
         self.proxied: dict[str, ProxyListener] = {}
+        self.listeners: dict[str, Listener] = {}
         self.sockjs: list[Router] = []
         self._why_not_ready = why_not_ready
 
@@ -95,13 +97,16 @@ class Branch:
         self.servers = {"http": server, "stomp": TcpServer(self.gateway)}
         for scheme, context in contexts.items():
             self.servers[scheme] = self._tls_listener(scheme, context)
-        for scheme in self.config.proxy_protocol:
-            if scheme in self.servers:
-                self.proxied[scheme] = self._proxy_listener(self.servers[scheme])
+        for scheme, each in self.servers.items():
+            accept = each.accept if isinstance(each, TlsListener) else accepting(each)
+            if scheme in self.config.proxy_protocol:
+                self.proxied[scheme] = ProxyListener(accept, door, self.config.limits, self.stats)
+                accept = self.proxied[scheme].accept
+            self.listeners[scheme] = Listener(accept, self.stats)
 
     def listen(self, scheme: str, sockets: list[socket.socket]) -> None:
         """Accepts connections on these."""
-        (self.proxied.get(scheme) or self.servers[scheme]).add_sockets(sockets)
+        self.listeners[scheme].add_sockets(sockets)
 
     def renew(self, contexts: Mapping[str, ssl.SSLContext]) -> None:
         """Uses other certificates, for connections that are still to come."""
@@ -113,8 +118,8 @@ class Branch:
     def close_listeners(self) -> None:
         """Accepts nothing more."""
         self.gateway.ready = False
-        for listener in (*self.proxied.values(), *self.servers.values()):
-            listener.stop()
+        for each in (*self.listeners.values(), *self.proxied.values(), *self.servers.values()):
+            each.stop()
 
     async def stop(self) -> None:
         """Sends clients away, closes everything, and returns when all of it is gone."""
@@ -144,10 +149,6 @@ class Branch:
             app = App([], self.config, self.stats, handlers.TlsRequired)
             outside = Server(app, self.config, self.stats, once=True, door=self.gateway.door)
         return TlsListener(context, inside, outside, self.config.limits, self.stats, self.gateway.door)
-
-    def _proxy_listener(self, server: TCPServer | TlsListener) -> ProxyListener:
-        accept = server.accept if isinstance(server, TlsListener) else partial(hand_over, server)
-        return ProxyListener(accept, self.gateway.door, self.config.limits, self.stats)
 
     def __repr__(self) -> str:
         return f"<branch with {self.gateway.connections} connections>"

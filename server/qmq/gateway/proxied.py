@@ -8,19 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable, Iterable
 from typing import Any
-
-from tornado.netutil import add_accept_handler
 
 from qmq.config import Limits
 from qmq.errors import QmqError
 from qmq.gateway.door import Door
+from qmq.gateway.listener import Accept
 from qmq.stats import Stats
 from qmq.wire import proxy
-
-# Takes a connection as it was accepted: the socket and its peer's address.
-Accept = Callable[[socket.socket, Any], None]
 
 
 class ProxyListener:
@@ -35,31 +30,23 @@ class ProxyListener:
     """
 
     def __init__(self, accept: Accept, door: Door, limits: Limits, stats: Stats) -> None:
-        self.accept = accept
+        self.pass_on = accept
         self.door = door
         self.limits = limits
         self.stats = stats
         self.arrivals: set[_Arrival] = set()
-        self._sockets: list[tuple[socket.socket, Callable[[], None]]] = []
-
-    def add_sockets(self, sockets: Iterable[socket.socket]) -> None:
-        """Accepts connections on these, too."""
-        self._sockets += [(sock, add_accept_handler(sock, self._accept)) for sock in sockets]
 
     def stop(self) -> None:
-        """Accepts nothing more, and closes what has not said whose it is."""
-        for sock, stop_accepting in self._sockets:
-            stop_accepting()
-            sock.close()
-        self._sockets.clear()
+        """Closes what has not said whose it is."""
         for arrival in list(self.arrivals):
             arrival.close()
 
-    def _accept(self, sock: socket.socket, address: Any) -> None:
+    def accept(self, sock: socket.socket, address: Any) -> None:
+        """Takes a new connection."""
         if self.door.proxies.trusts(address[0]):
             self.arrivals.add(_Arrival(self, sock, address))
         else:
-            self.accept(sock, address)
+            self.pass_on(sock, address)
 
 
 class _Arrival:
@@ -97,7 +84,7 @@ class _Arrival:
             return
         if header is not None:
             self._forget()
-            self._listener.accept(self._sock, header.address or self._address)
+            self._listener.pass_on(self._sock, header.address or self._address)
 
     def _give_up(self) -> None:
         self._listener.stats.add("connections_unfinished")

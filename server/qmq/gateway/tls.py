@@ -15,15 +15,14 @@ import contextlib
 import logging
 import socket
 import ssl
-from collections.abc import Callable, Iterable
 from typing import Any
 
 from tornado.iostream import IOStream, SSLIOStream
-from tornado.netutil import add_accept_handler
 from tornado.tcpserver import TCPServer
 
 from qmq.config import Limits
 from qmq.gateway.door import Door
+from qmq.gateway.listener import hand_over
 from qmq.stats import Stats
 
 log = logging.getLogger("qmq.gateway")
@@ -97,7 +96,7 @@ def refuse_tls(stream: IOStream, stats: Stats) -> None:
 
 
 class TlsListener:
-    """Accepts connections and agrees on TLS with them, all together within `connect_seconds`.
+    """Agrees on TLS with new connections, all together within `connect_seconds`.
 
     Attributes:
         context: Used for handshakes that begin; may be replaced at any time.
@@ -122,18 +121,9 @@ class TlsListener:
         self.stats = stats
         self.door = door
         self.arrivals: set[_Arrival] = set()
-        self._sockets: list[tuple[socket.socket, Callable[[], None]]] = []
-
-    def add_sockets(self, sockets: Iterable[socket.socket]) -> None:
-        """Accepts connections on these, too."""
-        self._sockets += [(sock, add_accept_handler(sock, self.accept)) for sock in sockets]
 
     def stop(self) -> None:
-        """Accepts nothing more, and closes what has not agreed on TLS yet."""
-        for sock, stop_accepting in self._sockets:
-            stop_accepting()
-            sock.close()
-        self._sockets.clear()
+        """Closes what has not agreed on TLS yet."""
         for arrival in list(self.arrivals):
             arrival.close()
 
@@ -144,12 +134,6 @@ class TlsListener:
         else:
             self.stats.add("connections_dropped")
             sock.close()
-
-
-def hand_over(server: TCPServer, sock: socket.socket, address: Any, kind: type[IOStream] = IOStream) -> None:
-    """Gives a connection to a server that has not accepted it itself."""
-    stream = kind(sock, max_buffer_size=server.max_buffer_size, read_chunk_size=server.read_chunk_size)
-    server.handle_stream(stream, address)
 
 
 class _Arrival:
