@@ -23,10 +23,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
-from bench import backlog, idle, load, plan, process, report, settle
+from bench import backlog, idle, load, plan, polls, process, report, returning, settle
 from bench.plan import AnyScenario, Effort, Scenario
 from bench.process import BenchError, Process
-from bench.results import Results
+from bench.results import Figure, Results
 from bench.servers import ROOT, SYSTEMS, QueueTalk, System
 
 Weight = TypeVar("Weight")
@@ -53,7 +53,7 @@ def _seconds(text: str) -> float:
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
-    scenarios = [*plan.SCENARIOS, plan.IDLE, *plan.QUEUES, plan.BACKLOG]
+    scenarios = [*plan.SCENARIOS, plan.IDLE, *plan.QUEUES, plan.BACKLOG, *plan.LIMITS]
     parser = argparse.ArgumentParser(prog="python -m bench", description="QMQ beside the floor and its peers.")
     parser.add_argument("--quick", action="store_true", help="one short round, to see that all works")
     parser.add_argument("--seconds", type=_seconds, metavar="S", help="measured seconds of each run")
@@ -122,6 +122,19 @@ def _weigh_backlog(system: System, queue: QueueTalk, effort: Effort, base: Path)
     return found
 
 
+def _find_figure(limit: str, base: Path) -> Figure | str:
+    """One measurement of QMQ alone, on a server of its own."""
+    system = SYSTEMS[plan.SUBJECT]
+    ways: dict[str, Callable[[Process], Figure]] = {
+        "poll-memory": polls.weigh,
+        "poll-reach": lambda server: polls.reach(server, system.talk(server.port)),
+        "return": lambda server: returning.measure(server, system.talk(server.port)),
+    }
+    found = _weigh(system, Path(tempfile.mkdtemp(dir=base)) / limit, ways[limit])
+    _say(f"{limit:12} {system.name:9} {found if isinstance(found, str) else found.words}")
+    return found
+
+
 def _sample(system: System, server: Process, scenario: AnyScenario, effort: Effort) -> load.Sample:
     if isinstance(scenario, Scenario):
         return load.run(server.port, system.talk(server.port), scenario, effort.warm_up, effort.seconds)
@@ -180,6 +193,10 @@ def measure(results: Results, systems: list[System], effort: Effort, base: Path,
     for system in systems if plan.BACKLOG in weigh else []:
         if system.queue and system.queue_messages:
             results.backlog[system.name] = _weigh_backlog(system, system.queue, effort, base)
+    if SYSTEMS[plan.SUBJECT] in systems:
+        for limit in plan.LIMITS:
+            for _ in range(effort.rounds if limit in weigh else 0):
+                results.figures.setdefault(limit, []).append(_find_figure(limit, base))
     if not results.scenarios and not results.queues:
         return
     with contextlib.ExitStack() as stack:

@@ -55,16 +55,22 @@ def converse(connections: list[socket.socket], step: Step, until: float) -> None
     for connection in connections:
         connection.sendall(send)
     for connection in connections:
-        answer = b""
-        while expect not in answer:
-            connection.settimeout(max(0.01, until - time.monotonic()))
-            try:
-                data = connection.recv(65536)
-            except OSError as error:
-                raise BenchError(f"waiting for {expect!r}: {error}") from error
-            if not data:
-                raise BenchError(f"closed while waiting for {expect!r}; it had said {answer[-120:]!r}")
-            answer += data
+        hear(connection, expect, until)
+
+
+def hear(connection: socket.socket, expect: bytes, until: float) -> bytes:
+    """Wait for an answer that holds that, and return it."""
+    answer = b""
+    while expect not in answer:
+        connection.settimeout(max(0.01, until - time.monotonic()))
+        try:
+            data = connection.recv(65536)
+        except OSError as error:
+            raise BenchError(f"waiting for {expect!r}: {error}") from error
+        if not data:
+            raise BenchError(f"closed while waiting for {expect!r}; it had said {answer[-120:]!r}")
+        answer += data
+    return answer
 
 
 def open_connections(port: int, count: int, steps: list[Step], seconds: float = OPEN_SECONDS) -> list[socket.socket]:
@@ -74,7 +80,7 @@ def open_connections(port: int, count: int, steps: list[Step], seconds: float = 
     try:
         while len(opened) < count:
             batch = min(OPEN_AT_ONCE, count - len(opened))
-            opened.extend(_connect(port, seconds) for _ in range(batch))  # keeps those before a failure, to be closed
+            opened.extend(connect(port, seconds) for _ in range(batch))  # keeps those before a failure, to be closed
             for step in steps:
                 converse(opened[-batch:], step, until)
     except (OSError, BenchError) as error:
@@ -83,7 +89,8 @@ def open_connections(port: int, count: int, steps: list[Step], seconds: float = 
     return opened
 
 
-def _connect(port: int, seconds: float) -> socket.socket:
+def connect(port: int, seconds: float = OPEN_SECONDS) -> socket.socket:
+    """One connection; `seconds` are its time-out."""
     connection = socket.create_connection(("127.0.0.1", port), timeout=seconds)
     # Without it, a partly refilled window waits for the 40 ms of a delayed acknowledgement.
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -75,6 +75,30 @@ QUEUES = {each.name: each for each in (QueueScenario("queue", prefetch=100, wind
 
 
 @dataclass(frozen=True)
+class Limit:
+    """Something that only QMQ is asked for, since its peers have nothing like it; the less, the better."""
+
+    name: str
+    words: str
+    most: float
+    unit: str
+
+    @property
+    def text(self) -> str:
+        return f"{self.words}: at most {self.most:g} {self.unit}"
+
+
+LIMITS = {
+    each.name: each
+    for each in (
+        Limit("poll-memory", "waiting long-poll with one subscription", 12, "KB"),
+        Limit("poll-reach", "a message to 1,000 waiting long-polls", 3, "times as long as to WebSockets"),
+        Limit("return", "5,000 come back, 50 messages behind: p99 of who stayed", 5, "times that before"),
+    )
+}
+
+
+@dataclass(frozen=True)
 class Effort:
     """How long and how often."""
 
@@ -131,7 +155,7 @@ class BacklogGoal:
         return f"small message waiting in a queue: at most {self.most_octets:g} octets besides its body"
 
 
-Goal = RateGoal | IdleGoal | BacklogGoal
+Goal = RateGoal | IdleGoal | BacklogGoal | Limit
 
 GOALS: tuple[Goal, ...] = (
     RateGoal("1000x1", 0.7, FLOOR),
@@ -145,4 +169,5 @@ GOALS: tuple[Goal, ...] = (
     RateGoal("queue", 40_000),
     RateGoal("queue", 2.0, PEER),
     BacklogGoal(700),
+    *LIMITS.values(),
 )

@@ -28,6 +28,7 @@ from bench.plan import (
     BacklogGoal,
     Goal,
     IdleGoal,
+    Limit,
     QueueScenario,
     Scenario,
 )
@@ -57,6 +58,14 @@ class Outcome:
         return self.median(lambda sample: sample.rate)
 
 
+@dataclass(frozen=True)
+class Figure:
+    """What one measurement of QMQ alone gave: the number that is judged, and the same in words."""
+
+    value: float
+    words: str
+
+
 @dataclass
 class Verdict:
     """A goal, what was measured, and whether that is enough; `reached` is None if it was not measured."""
@@ -83,6 +92,7 @@ class Results:
     outcomes: dict[tuple[str, str], Outcome] = field(default_factory=dict)
     idle: dict[str, Idle | str] = field(default_factory=dict)
     backlog: dict[str, Backlog | str] = field(default_factory=dict)
+    figures: dict[str, list[Figure | str]] = field(default_factory=dict)  # by limit, one for each round
 
     def add(self, system: str, scenario: str, round_: Sample | str) -> None:
         self.outcomes.setdefault((system, scenario), Outcome()).rounds.append(round_)
@@ -96,6 +106,12 @@ class Results:
         pairs = zip(self.outcome(system, scenario).rounds, self.outcome(against, scenario).rounds, strict=False)
         ratios = [a.rate / b.rate for a, b in pairs if isinstance(a, Sample) and isinstance(b, Sample) and b.rate]
         return statistics.median(ratios) if ratios else None
+
+    def figure(self, limit: str) -> Figure | None:
+        """The round in the middle."""
+        figures = [each for each in self.figures.get(limit, []) if isinstance(each, Figure)]
+        figures.sort(key=lambda each: each.value)
+        return figures[len(figures) // 2] if figures else None
 
     def verdicts(self) -> list[Verdict]:
         return [self._judge(goal) for goal in GOALS]
@@ -113,6 +129,11 @@ class Results:
                 return Verdict(goal.text, "-", None)
             measured = f"{backlog.octets_per_message:,.0f} octets over {backlog.messages:,} messages"
             return Verdict(goal.text, measured, backlog.octets_per_message <= goal.most_octets)
+        if isinstance(goal, Limit):
+            figure = self.figure(goal.name)
+            if figure is None:
+                return Verdict(goal.text, "-", None)
+            return Verdict(goal.text, figure.words, figure.value <= goal.most)
         if goal.against:
             value = self.ratio(SUBJECT, goal.against, goal.scenario)
         else:
@@ -132,6 +153,8 @@ class Results:
                 notes.append(f"{label}, {scenario}: {lost:,} deliveries never came")
         for weighed, what in ((self.idle, IDLE), (self.backlog, BACKLOG)):
             notes += [f"{self.labels[name]}, {what}: {why}" for name, why in weighed.items() if isinstance(why, str)]
+        for name, rounds in self.figures.items():
+            notes += [f"{self.labels[SUBJECT]}, {name}: {why}" for why in rounds if isinstance(why, str)]
         if any(self.load_bound(*key) for key in self.outcomes):
             notes.append("* the load generator used its whole core: the server may be faster than this")
         runs = [sample.crowd for outcome in self.outcomes.values() for sample in outcome.samples]
@@ -166,10 +189,15 @@ class Results:
             "outcomes": outcomes,
             "idle": _weights(self.idle),
             "backlog": _weights(self.backlog),
+            "figures": {name: [_plain(each) for each in rounds] for name, rounds in self.figures.items()},
             "goals": goals,
             "notes": self.notes(),
         }
 
 
 def _weights(weighed: Mapping[str, Idle | Backlog | str]) -> dict[str, Any]:
-    return {name: each if isinstance(each, str) else asdict(each) for name, each in weighed.items()}
+    return {name: _plain(each) for name, each in weighed.items()}
+
+
+def _plain(each: Any) -> Any:
+    return each if isinstance(each, str) else asdict(each)

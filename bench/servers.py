@@ -96,24 +96,36 @@ def _start_on_port(server: Process, port: int) -> Process:
 # ---- STOMP over WebSocket: QMQ, RabbitMQ -----------------------------------------------------------------------------
 
 
+def _connect(login: Mapping[str, str]) -> bytes:
+    return wire.stomp("CONNECT", {"accept-version": "1.2", "host": "/", "heart-beat": "0,0", **login})
+
+
+def _subscribe(destination: str, headers: Mapping[str, str]) -> bytes:
+    return wire.stomp("SUBSCRIBE", {"id": "0", "destination": destination, **headers, "receipt": "subscribed"})
+
+
 def _stomp_joined(path: str, port: int, login: Mapping[str, str]) -> list[Step]:
-    connect = wire.stomp("CONNECT", {"accept-version": "1.2", "host": "/", "heart-beat": "0,0", **login})
     return [
         (wire.upgrade(path, port, "v12.stomp"), b"\r\n\r\n"),
-        (wire.client_frame(connect), b"CONNECTED\n"),
+        (wire.client_frame(_connect(login)), b"CONNECTED\n"),
     ]
 
 
-def _stomp_subscribed(destination: str, **headers: str) -> Step:
-    headers = {"id": "0", "destination": destination, **headers, "receipt": "subscribed"}
-    return wire.client_frame(wire.stomp("SUBSCRIBE", headers)), b"receipt-id:subscribed"
+def stomp_subscribed(destination: str, **headers: str) -> Step:
+    """The step of one more subscription."""
+    return wire.client_frame(_subscribe(destination, headers)), b"receipt-id:subscribed"
+
+
+def stomp_frames(destination: str) -> bytes:
+    """Login and subscription as plain octets, for who sends them without WebSocket."""
+    return _connect({}) + _subscribe(destination, {})
 
 
 def _stomp_talk(path: str, **login: str) -> Callable[[int], Conversation]:
     def talk(port: int) -> Conversation:
         joined = _stomp_joined(path, port, login)
         return Conversation(
-            [*joined, _stomp_subscribed(floor.DESTINATION)], joined, wire.client_frame(floor.PUBLISH_PAYLOAD)
+            [*joined, stomp_subscribed(floor.DESTINATION)], joined, wire.client_frame(floor.PUBLISH_PAYLOAD)
         )
 
     return talk
@@ -125,7 +137,7 @@ def _stomp_queue(path: str, **login: str) -> QueueTalk:
         # the topic's, and so are the frames.
         destination = f"/queue/run{run:02}"
         joined = _stomp_joined(path, port, login)
-        subscribed = _stomp_subscribed(destination, ack="client-individual", **{"prefetch-count": str(prefetch)})
+        subscribed = stomp_subscribed(destination, ack="client-individual", **{"prefetch-count": str(prefetch)})
         return QueueConversation([*joined, subscribed], joined, destination)
 
     return talk

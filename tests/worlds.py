@@ -85,6 +85,8 @@ class World:
 class Client:
     """A STOMP client, and the connection that its session thinks it has."""
 
+    least_turns = 8
+
     def __init__(self, world):
         self.world = world
         self.octets = b""

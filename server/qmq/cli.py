@@ -86,7 +86,7 @@ def serve(config: str | None, **flags: Any) -> None:
     _raise_file_limit()
     # A gateway makes no cycles per message, and a full collection over many
     # connections would stall all of them: look seldom.
-    gc.set_threshold(50_000, 20, 50)
+    gc.set_threshold(5_000, 200, 50)
     asyncio.run(_serve(settings))
 
 

@@ -12,6 +12,8 @@ from qmq.stats import Stats
 class Member:
     """A connection that remembers what it was handed."""
 
+    least_turns = 8
+
     def __init__(self):
         self.outbox = Outbox(self, Stats(), 1 << 20)
         self.got = []
@@ -39,6 +41,15 @@ def make(members):
     for member in found:
         audience.join(member.outbox, sole=True)
     return audience, found
+
+
+@pytest.mark.parametrize(("least", "passes"), [(8, 4), (16, 2), (100, 1)])
+def test_a_pass_gives_as_many_turns_as_are_worth_one(monkeypatch, least, passes):
+    monkeypatch.setattr(Member, "least_turns", least)
+    audience, members = make(32)
+    offer(audience, 0)
+    assert [audience.take_turns(12) for _ in range(passes)] == [*[False] * (passes - 1), True]
+    assert {member.turns for member in members} == {1}
 
 
 def test_one_turn_for_many_messages_and_the_same_octets_for_all():

@@ -19,6 +19,8 @@ class Encoder:
 class Setup:
     """A hub with one connection that is blocked until it takes."""
 
+    least_turns = 8
+
     def __init__(self, bounds, max_bytes=1 << 20):
         self.hub = Hub(Origin("node", "e"), lambda: None)
         self.stats = Stats()

@@ -32,6 +32,8 @@ class Numbers:
 class Reader:
     """A client that notes the numbers it was sent, while its connection is not blocked."""
 
+    least_turns = 8
+
     def __init__(self):
         self.octets = b""
         self.error = None

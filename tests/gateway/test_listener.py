@@ -1,6 +1,8 @@
 """Accepting: what comes is served, and when there is no file descriptor left, those who are there do not notice."""
 
 import asyncio
+import contextlib
+import itertools
 import os
 import resource
 import socket
@@ -54,6 +56,25 @@ async def test_without_file_descriptors_it_waits(start_node, witness, few_files)
     last.sock.setblocking(False)
     assert (await last.ask(plain("/health/live"))).status == 200
     last.close()
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_a_crowd_is_taken_over_many_passes():
+    taken = []
+    listener = Listener(lambda sock, address: taken.append(sock), Stats())
+    sockets = bind_sockets(0, "127.0.0.1")
+    with contextlib.ExitStack() as stack:
+        stack.callback(listener.stop)
+        for _ in range(50):
+            stack.enter_context(socket.create_connection(sockets[0].getsockname()))
+        listener.add_sockets(sockets)
+        seen = [0]
+        while seen[-1] < 50:
+            await asyncio.sleep(0)  # one pass
+            seen.append(len(taken))
+            for sock in taken:
+                sock.close()
+    assert max(after - before for before, after in itertools.pairwise(seen)) <= 2
 
 
 @pytest.mark.gen_test(timeout=20)

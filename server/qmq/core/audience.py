@@ -34,7 +34,7 @@ class Audience:
     """
 
     __slots__ = (
-        "_base", "_gaps", "_joined", "_log", "_mark", "_order", "_owed", "_turn",
+        "_base", "_gaps", "_joined", "_least_turns", "_log", "_mark", "_order", "_owed", "_turn",
         "dirty", "encoder", "mixed", "pattern", "stats",
     )  # fmt: skip
 
@@ -45,6 +45,7 @@ class Audience:
         self.mixed: dict[Outbox, Callable[[Delivery], None]] = {}
         self.dirty = False
         self._order: list[Outbox | None] = []  # the sole members, and gaps where some have left
+        self._least_turns = 1
         self._gaps = 0
         self._turn = 0  # whose turn is next
         self._owed = 0  # turns until everybody has everything
@@ -59,6 +60,7 @@ class Audience:
     def join(self, outbox: Outbox, sole: bool) -> None:
         """Makes an outbox a member, from what is offered next."""
         if sole:
+            self._least_turns = outbox.sink.least_turns  # the same for all: they have one encoder
             outbox.seat = len(self._order)
             outbox.place = self._base + len(self._log)
             self._order.append(outbox)
@@ -98,7 +100,7 @@ class Audience:
         """
         order, joined = self._order, self._joined
         end = self._base + len(self._log)
-        turns = min(self._owed, max(len(order) // share, _LEAST_TURNS))
+        turns = min(self._owed, max(len(order) // share, self._least_turns))
         self._owed -= turns
         turn = self._turn
         for _ in range(turns):
@@ -146,7 +148,3 @@ class Audience:
 
     def __repr__(self) -> str:
         return f"<audience of {len(self)} for {self.pattern}>"
-
-
-# A pass of the loop costs about as much as this many turns, so fewer are not worth one.
-_LEAST_TURNS = 8

@@ -40,7 +40,12 @@ class Sink(Protocol):
     """What writes an outbox's contents. Called at the end of a pass.
 
     Neither method may raise, nor end the connection before the pass is over.
+
+    `least_turns` says with how many of its kind a pass of the loop is worth its while.
     """
+
+    @property
+    def least_turns(self) -> int: ...
 
     def flush(self) -> None:
         """Writes what is fresh in the outbox."""

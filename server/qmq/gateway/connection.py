@@ -107,6 +107,7 @@ class Connection:
 
     conversation: Conversation
     pings = True  # whether `ping` makes a live client answer
+    least_turns = 8  # a pass of the loop costs about as much as delivering to so many
     chunk = 16 * 1024  # octets of what has waited that are written at once; that they were is a sign of life
 
     def __init__(

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _KEPT = 256 * 1024  # octets that a client may have been sent without having said that it got them
 _BEAT = 10.0  # seconds between signs of life in a streamed answer
+_LOOK = 5.0  # seconds after which a session looks at the latest whether it is due
 
 
 class PollConnection(Connection):
@@ -43,11 +44,12 @@ class PollConnection(Connection):
     """
 
     __slots__ = (
-        "_code", "_due", "_forget", "_goes_on", "_gone_after", "_held", "_hold", "_kept", "_kept_octets", "_over",
-        "_reading", "_received", "_seq", "_tls", "id", "origin",
+        "_code", "_due", "_forget", "_goes_on", "_gone_after", "_held", "_hold", "_kept", "_kept_octets", "_look",
+        "_over", "_reading", "_received", "_seq", "_tls", "id", "origin",
     )  # fmt: skip
 
     pings = False
+    least_turns = 400  # in the next pass those who have their answer ask again, which costs more than the answer
     chunk = 128 * 1024  # a packet is a round trip
 
     def __init__(
@@ -64,7 +66,8 @@ class PollConnection(Connection):
         self._blocked = True  # nobody receives yet
         self._held: Held | None = None  # the answer that waits for something to say
         self._goes_on = False  # whether it is a streamed one
-        self._due: asyncio.TimerHandle | None = None  # the next sign of life, or the end of waiting for a receiver
+        self._due = 0.0  # when the next sign of life is due, or who has not received is given up
+        self._look: asyncio.TimerHandle | None = None  # for it
         self._seq = 0  # of the last packet
         self._kept: list[tuple[int, bytes]] = []  # packets that the client may not have
         self._kept_octets = 0
@@ -124,7 +127,7 @@ class PollConnection(Connection):
         elif again:
             self._answer(again)
             return
-        self._rearm_due(_BEAT if goes_on else self._hold, self._on_due)
+        self._be_due(_BEAT if goes_on else self._hold)
         self._write_backlog()
 
     def leave(self) -> None:
@@ -157,8 +160,8 @@ class PollConnection(Connection):
             return
         self._over = True
         self._let_go()
-        if self._due is not None:
-            self._due.cancel()
+        if self._look is not None:
+            self._look.cancel()
         self._read()
         self._kept.clear()
         self._forget(self.id)
@@ -230,21 +233,28 @@ class PollConnection(Connection):
         self._wait_for_receiver()
 
     def _wait_for_receiver(self) -> None:
-        self._rearm_due(self._gone_after, self.abort)
+        self._be_due(self._gone_after)
 
-    def _on_due(self) -> None:
-        """The answer has waited long enough for something to say."""
-        held = self._held
-        assert held is not None
-        if not self._goes_on:
-            self._let_go()
-            return
-        if not self._blocked:
-            held.go_on(poll.SIGN_OF_LIFE, lambda: None)
-        self._rearm_due(_BEAT, self._on_due)
+    def _be_due(self, delay: float) -> None:
+        """Sets the time anew. A timer that runs already is left to do so, for there is a new time with each message."""
+        now = self._loop.time()
+        self._due = due = now + delay
+        if self._look is not None:
+            if self._look.when() <= due:
+                return
+            self._look.cancel()
+        self._look = None if self._over else self._loop.call_at(min(due, now + _LOOK), self._look_at_time)
 
-    def _rearm_due(self, delay: float, callback: object) -> None:
-        if self._due is not None:
-            self._due.cancel()
-        if not self._over:
-            self._due = self._loop.call_later(delay, callback)  # type: ignore[arg-type]
+    def _look_at_time(self) -> None:
+        self._look = None
+        left = self._due - self._loop.time()
+        if left > 0:
+            self._be_due(left)
+        elif self._held is None:
+            self.abort()  # nobody came to receive
+        elif not self._goes_on:
+            self._let_go()  # it has waited long enough for something to say
+        else:
+            if not self._blocked:
+                self._held.go_on(poll.SIGN_OF_LIFE, lambda: None)
+            self._be_due(_BEAT)

@@ -69,6 +69,8 @@ class Waiter:
 
     """
 
+    least_turns = 400  # who has been answered comes with another request, which costs more
+
     def __init__(self, operations: Operations, most: int) -> None:
         self.messages: list[Message] = []
         self.frames: list[bytes] = []
