@@ -13,7 +13,6 @@ import contextlib
 import functools
 import gc
 import json
-import logging
 import os
 import resource
 import signal
@@ -23,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from qmq import __version__
+from qmq import __version__, logs
 from qmq.certificates import client_context, server_context
 from qmq.config import OPTIONS, Config, Option, Strings, load
 from qmq.errors import CODES, ConfigError, QmqError
@@ -82,7 +81,7 @@ def cli() -> None:
 def serve(config: str | None, **flags: Any) -> None:
     """Run a node until SIGTERM or SIGINT."""
     settings = _load(config, flags)
-    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logs.setup(settings.log_level)
     _raise_file_limit()
     # A gateway makes no cycles per message, and a full collection over many
     # connections would stall all of them: look seldom.

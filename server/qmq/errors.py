@@ -14,6 +14,8 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from qmq.logs import printable
+
 
 @dataclass(frozen=True, slots=True)
 class Code:
@@ -59,7 +61,7 @@ class QmqError(Exception):
 
     def __str__(self) -> str:
         text = f"{self.code.name}: {self.code.text}"
-        return f"{text}: {self.detail}" if self.detail else text
+        return f"{text}: {printable(self.detail)}" if self.detail else text
 
 
 class ConfigError(Exception):

@@ -47,7 +47,8 @@ class Files(Telling, StaticFileHandler):
         return f"{kind}; charset=utf-8" if kind.startswith("text/") or kind.endswith("javascript") else kind
 
     def validate_absolute_path(self, root: str, absolute_path: str) -> str | None:
-        if "\0" in absolute_path:
+        # A link may lead anywhere, and what is no file may never end; Tornado looks at neither.
+        if "\0" in absolute_path or not Path(absolute_path).resolve().is_relative_to(Path(root).resolve()):
             raise HTTPError(404)
         return super().validate_absolute_path(root, absolute_path)
 

@@ -8,6 +8,7 @@ beginning here, the headers in the message's envelope.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from qmq.core.message import Envelope, Message, Origin
@@ -19,6 +20,9 @@ Framing = Callable[[bytes, bool], bytes]
 
 
 _NO_TAIL = (-1, b"")
+
+# Headers, as name, tab, value, that older versions have no escapes for: they cannot carry them.
+_UNSPEAKABLE = {"1.0": re.compile(r"[^\t]*:|[^\0]*[\r\n]").match, "1.1": re.compile(r"[^\0]*\r").match}
 
 
 class Encoder:
@@ -66,6 +70,7 @@ class Encoder:
 
     def _make_tail(self, envelope: Envelope, length: int) -> bytes:
         headers = {"destination": envelope.destination, **envelope.headers}
-        if self.version == "1.0":  # cannot escape, so it cannot carry these
-            headers = {name: value for name, value in headers.items() if ":" not in name and "\n" not in name + value}
+        unspeakable = _UNSPEAKABLE.get(self.version)
+        if unspeakable is not None:
+            headers = {name: value for name, value in headers.items() if not unspeakable(f"{name}\t{value}")}
         return b"\n%bcontent-length:%d\n\n" % (stomp.header_lines(headers, self.version), length)

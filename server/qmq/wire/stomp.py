@@ -59,7 +59,7 @@ class Head:
         self.memo: Any = None
 
     def __repr__(self) -> str:
-        return f"<{self.command} {self.headers}>"
+        return f"<{self.command} with {', '.join(self.headers)}>"  # not what they say: some are secret
 
 
 # A frame is its head, which may be shared with other frames, and its body. A plain

@@ -1,0 +1,167 @@
+"""What somebody may try in STOMP: to log in slowly, and to forge frames, headers and log lines for others."""
+
+import asyncio
+import json
+import logging
+import time
+
+import pytest
+
+from qmq.errors import QmqError
+from qmq.logs import OneLine
+from qmq.wire import stomp
+from tests.gateway.poll_peer import Poller
+from tests.gateway.queue_peers import BOTH, open_peer
+from tests.gateway.sockjs_peer import SockJs
+from tests.helpers import Witness, until, ws
+
+SLOW = {"a login": b"CONNECT\nx:", "a login with a body": b"CONNECT\ncontent-length:1000\n\n", "nothing": b"\n"}
+
+
+@pytest.mark.parametrize("scheme", ["http", "https", "stomp", "stomps"])
+@pytest.mark.gen_test(timeout=30)
+async def test_a_login_that_never_ends_is_ended(tls_node, tls_dial, tls_shake, tls_join, scheme):
+    node = await tls_node(limits__connect_seconds=0.4, limits__linger_seconds=0.1)
+    seen = Witness(await tls_join(node))
+    await seen.peer.subscribe("/topic/witness")
+    tasks = []
+
+    async def drip(peer, octets, wrap):
+        await peer.send(wrap(octets))
+        while True:
+            await peer.send(wrap(octets[-1:]))
+            await asyncio.sleep(0.02)
+
+    begin = time.monotonic()
+    for octets in SLOW.values():
+        peer = await (tls_shake if scheme.endswith("s") else tls_dial)(node, scheme)
+        if scheme.startswith("http"):
+            await peer.upgrade()
+        tasks.append(asyncio.create_task(drip(peer, octets, ws if scheme.startswith("http") else bytes)))
+    await until(lambda: node.stats["errors_connect-timeout"] == len(SLOW))
+    assert time.monotonic() - begin < 2
+    assert await seen.well() < 1
+    await until(lambda: node.gateway.connections == 1)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+NASTY = "v\r\nforged:yes\n\nMESSAGE\nforged:frame\n\nbody\x1b[2J\u2028:\\c\r"
+
+
+async def subscriber(node, kind):
+    """Who subscribes to `/topic/a` there; `kind` is a transport, or a version of STOMP over WebSocket."""
+    if kind == "poll":
+        poller = await (await Poller.open(node)).login()
+        await poller.subscribe("/topic/a")
+        return poller.frame, poller.close
+    if kind == "sockjs":
+        peer = await SockJs.open(node)
+        await peer.login("SUBSCRIBE\nid:1\ndestination:/topic/a\nreceipt:s\n\n\0")
+
+        decoded = []
+
+        async def frame():
+            while not decoded:
+                decoded.extend(stomp.Decoder().feed("".join(await peer.frames()).encode()))
+            head, body = decoded.pop(0)
+            return head.command, head.headers, body
+
+        return frame, peer.close
+    peer = await open_peer(node, "stomp" if kind == "stomp" else "http", accept_version=kind if "." in kind else "1.2")
+    await peer.subscribe("/topic/a")
+
+    async def of_peer():
+        found = await peer.frame()
+        return found.command, found.headers, found.body
+
+    return of_peer, peer.close
+
+
+@pytest.mark.parametrize("kind", ["1.2", "1.1", "1.0", "stomp", "poll", "sockjs"])
+@pytest.mark.gen_test(timeout=20)
+async def test_what_one_client_puts_into_headers_stays_in_them(start_node, join, kind):
+    """One message stays one frame, with the headers that it had and no others, in every version and transport."""
+    node = await start_node(BOTH)
+    frame, close = await subscriber(node, kind)
+    publisher = await join(node)
+    await publisher.publish("/topic/a", b"nasty", **{"nasty": NASTY, "na\nme:": "x"})
+    await publisher.publish("/topic/a", b"next")
+    command, headers, body = await frame()
+    assert (command, body) == ("MESSAGE", b"nasty")
+    assert not {name for name in headers if "forged" in name}
+    if kind not in ("1.0", "1.1"):  # older versions have no words for some of it
+        assert (headers["nasty"], headers["na\nme:"]) == (NASTY, "x")
+    command, headers, body = await frame()
+    assert (command, body) == ("MESSAGE", b"next")
+    close()
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_what_a_client_says_comes_back_to_itself_only_as_a_value(start_node, join):
+    node = await start_node()
+    peer = await join(node)
+    await peer.tell("SUBSCRIBE", {"id": NASTY, "destination": "/topic/a", "receipt": NASTY})
+    assert (await peer.frame()).headers == {"receipt-id": NASTY}
+    await peer.tell("SEND", {"destination": "/topic/a"}, b"x")
+    assert (await peer.frame()).headers["subscription"] == NASTY
+    await peer.tell("UNSUBSCRIBE", {"id": NASTY + "x", "receipt": NASTY})
+    frames, _, _ = await peer.ended()
+    assert [frame.command for frame in frames] == ["ERROR"]
+    assert frames[0].headers["receipt-id"] == NASTY
+
+
+@pytest.mark.parametrize("transport", ["http", "stomp"])
+@pytest.mark.gen_test(timeout=20)
+async def test_the_octet_that_ends_frames_cannot_be_in_a_header(start_node, enter, transport):
+    peer = await enter(await start_node(BOTH), transport)
+    await peer.tell("SEND", {"destination": "/topic/a", "x": "a\0MESSAGE"})
+    frames, _, _ = await peer.ended()
+    assert [frame.headers["code"] for frame in frames] == ["bad-frame"]
+
+
+class Lines(logging.Handler):
+    """Keeps what is logged, as `qmq serve` would write it."""
+
+    def __init__(self):
+        super().__init__(logging.DEBUG)
+        self.setFormatter(OneLine("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        self.lines = []
+
+    def emit(self, record):
+        self.lines.append(self.format(record))
+
+
+@pytest.fixture
+def lines():
+    """All that is logged, from `debug` on."""
+    handler, root = Lines(), logging.getLogger()
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
+    yield handler.lines
+    root.setLevel(level)
+    root.removeHandler(handler)
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_nobody_forges_a_line_in_the_log(start_node, join, dial, lines):
+    node = await start_node({"limits.linger_seconds": 0.1})
+    peer = await join(node, receive_buffer=4096)
+    await peer.subscribe("/topic/a", id=NASTY, max_messages="1")
+    while node.gateway.connections:
+        node.publish("/topic/a", b"x" * 100_000, {"a": NASTY})
+        await asyncio.sleep(0.001)
+    other = await dial(node)
+    await other.send(b"GET /\x9b31m HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: \x9b31m\r\n\r\n")
+    await other.end()
+    assert any(" ended: slow-consumer: " in line for line in lines)
+    assert any("Unsupported Transfer-Encoding \\x9b31m" in line for line in lines)
+    for line in lines:
+        assert line.isprintable() and line.count("INFO") + line.count("DEBUG") == 1, line
+
+
+def test_an_error_is_one_line_wherever_it_is_written():
+    assert str(QmqError("bad-frame", NASTY)).isprintable()
+    assert json.loads(json.dumps(QmqError("bad-frame", NASTY).detail)) == NASTY  # the client hears what it said
