@@ -19,6 +19,7 @@ from qmq.config import Config
 from qmq.core.registry import Registry
 from qmq.errors import QmqError
 from qmq.gateway import handlers, pages, poll_http, sockjs_connection, tcp
+from qmq.gateway.api import Api
 from qmq.gateway.door import Door
 from qmq.gateway.gateway import Gateway
 from qmq.gateway.held import Serve
@@ -82,6 +83,7 @@ class Branch:
         router = sockjs_connection.router(self.gateway, self._talk(sockjs.frame), "/sockjs")
         self.sockjs.append(router)
         return [
+            (r"/api/v1/.*", Api(self.gateway)),
             (r"/stomp", WebSocketHandler, over_websocket),
             (r"/sockjs/websocket", WebSocketHandler, over_websocket),  # as SockJS has it: without its frames
             *router.routes,

@@ -4,6 +4,7 @@ import resource
 
 import pytest
 
+from tests.gateway.api_peer import ApiPeer, Listener
 from tests.gateway.poll_peer import Http
 from tests.gateway.queue_peers import open_peer
 from tests.gateway.tls_peers import LISTEN, StompsPeer, TlsPeer, port
@@ -139,3 +140,35 @@ def http():
     yield http
     for each in opened:
         each.close()
+
+
+@pytest.fixture
+def api(start_node):
+    """Opens connections to the JSON API of one node: `peer = await api()`, or `await api({"manage": False})`."""
+    opened, nodes = [], []
+
+    async def api(values=None, kind=ApiPeer):
+        if not nodes:
+            nodes.append(await start_node(values))
+        opened.append(await kind.open(nodes[0].listen[0]["port"]))
+        opened[-1].node = nodes[0]
+        return opened[-1]
+
+    yield api
+    for each in opened:
+        each.close()
+
+
+@pytest.fixture
+def listen(api):
+    """Opens streams of events: `listener = await listen("destination=/topic/a")`, which has been told `subscribed`."""
+
+    async def listen(query, values=None, **headers):
+        listener = await api(values, Listener)
+        status, _ = await listener.listen(query, **headers)
+        assert status == 200
+        name, listener.granted = await listener.event()
+        assert name == "subscribed"
+        return listener
+
+    return listen

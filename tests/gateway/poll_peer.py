@@ -68,7 +68,7 @@ class Http:
             elif "content-length" in headers:
                 body = await self.reader.readexactly(int(headers["content-length"]))
             else:
-                body = b"" if status == 204 else await self.reader.read()
+                body = b"" if status in (204, 304) else await self.reader.read()
         return status, headers, body
 
     async def chunk(self):

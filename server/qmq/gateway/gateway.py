@@ -7,6 +7,7 @@ stops. It never looks at what they say.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from random import randrange
 from typing import Any
 
@@ -18,6 +19,7 @@ from qmq.gateway.door import Door
 from qmq.gateway.meter import Meter, counted
 from qmq.session import stomp
 from qmq.session.desk import Desk
+from qmq.session.operations import Operations
 from qmq.session.stomp_encoder import Framing
 from qmq.session.stomp_headers import Limits
 from qmq.stats import Stats
@@ -67,6 +69,8 @@ class Gateway:
             heartbeat_min=limits.heartbeat_ms,
             counted=counted(limits),
         )
+        self.operations = Operations(registry, self._stomp_limits, stats, self._desk, limits.connections)
+        self.on_drain: list[Callable[[], None]] = []
 
     @property
     def connections(self) -> int:
@@ -124,6 +128,8 @@ class Gateway:
         When each is to come back is left to chance, so that no more than about a thousand do in a second.
         """
         self.ready = False
+        for release in self.on_drain:
+            release()
         count = len(self._connections)
         pause = min(seconds / (count or 1), 0.01)
         loop = asyncio.get_running_loop()

@@ -98,17 +98,24 @@ def _referrer(request: HTTPServerRequest) -> str:
 
 def refuse(handler: RequestHandler, error: QmqError, stats: Stats, headers: Mapping[str, str] | None = None) -> None:
     """Finishes a request with problem JSON, and counts it."""
-    code = error.code
-    stats.add(f"errors_{code.name}")
-    handler.set_status(code.status)
-    handler.set_header("Content-Type", "application/problem+json")
-    handler.set_header("Cache-Control", "no-store")
-    for name, value in (headers or {}).items():
+    stats.add(f"errors_{error.code.name}")
+    handler.set_status(error.code.status)
+    for name, value in {**problem_headers(error), **(headers or {})}.items():
         handler.set_header(name, value)
-    if code.retry:
-        handler.set_header("Retry-After", "5")
-    problem = {"type": "about:blank", "title": code.text, "status": code.status, "code": code.name}
-    handler.finish(orjson.dumps({**problem, "detail": error.detail} if error.detail else problem))
+    handler.finish(problem(error))
+
+
+def problem_headers(error: QmqError) -> dict[str, str]:
+    """The headers of an answer that tells of an error."""
+    headers = {"Content-Type": "application/problem+json", "Cache-Control": "no-store"}
+    return {**headers, "Retry-After": "5"} if error.code.retry else headers
+
+
+def problem(error: QmqError) -> bytes:
+    """Its body: problem JSON (RFC 9457)."""
+    code = error.code
+    told = {"type": "about:blank", "title": code.text, "status": code.status, "code": code.name}
+    return orjson.dumps({**told, "detail": error.detail} if error.detail else told)
 
 
 def note_request(handler: RequestHandler) -> None:

@@ -114,6 +114,10 @@ class Waiter:
         messages = self.messages
         return Reading(messages, messages[-1].id if messages else self._cursor, True)
 
+    def abandon(self) -> None:
+        """Ends it: nobody is there to have what comes."""
+        self.close()
+
     def _changed(self) -> None:
         callback, self.on_change = self.on_change, None
         if callback is not None:
@@ -236,14 +240,11 @@ class Operations:
             QmqError: `bad-destination` if it is no topic, `bad-pattern`, `forbidden`.
 
         """
-        pattern = self._topic(rights, pattern)
+        pattern = self.topic(rights, pattern)
         return topics.read(self.registry.hub, pattern, start, most, max_bytes)
 
     def wait(self, rights: Rights, pattern: str, most: int, encoder: Encoder | None = None) -> Waiter:
         """Waits for what is published to a topic or pattern from now on.
-
-        For those who have read up to now: nothing can be published between a `read` that
-        found nothing and this, if both are called one after the other on a node's one loop.
 
         Args:
             rights: What the caller may do.
@@ -255,7 +256,7 @@ class Operations:
             QmqError: As `read`; `too-many-connections` if too many wait already.
 
         """
-        pattern = self._topic(rights, pattern)
+        pattern = self.topic(rights, pattern)
         if self.waiting >= self._max_waiting:
             raise QmqError("too-many-connections", f"{self._max_waiting} requests may wait")
         waiter = Waiter(self, most)
@@ -263,7 +264,35 @@ class Operations:
         self.waiting += 1
         return waiter
 
-    def _topic(self, rights: Rights, pattern: str) -> str:
+    def poll(
+        self, rights: Rights, pattern: str, start: Start, most: int, max_bytes: int, encoder: Encoder | None = None
+    ) -> Reading | Waiter:
+        """Reads, and waits if there is nothing: nothing can be published between the two.
+
+        Args:
+            rights, pattern, start, most, max_bytes: As for `read`.
+            encoder: As for `wait`.
+
+        Returns:
+            What there is to say at once: messages, or that some are missing; else who waits.
+
+        Raises:
+            QmqError: As `read` and `wait`.
+
+        """
+        with self.registry.hub.lock:
+            reading = self.read(rights, pattern, start, most, max_bytes)
+            if reading.messages or not reading.recovered:
+                return reading
+            return self.wait(rights, pattern, most, encoder)
+
+    def topic(self, rights: Rights, pattern: str) -> str:
+        """The usual form of a topic or pattern that is to be read or subscribed to.
+
+        Raises:
+            QmqError: `bad-destination` if it is no topic, `bad-pattern`, `forbidden`.
+
+        """
         pattern = check_pattern(pattern)
         if not pattern.startswith(TOPIC):
             raise QmqError("bad-destination", f"{pattern[:64]!r} is no topic")

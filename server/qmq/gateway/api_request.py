@@ -1,0 +1,332 @@
+"""A request to the JSON API, from its first octet to its answer.
+
+It sits on Tornado's server, below its request handlers, which would cost as much again as
+all the rest. A request is checked in the order of its octets: address, method, origin and
+types before its body is read, and the body as it comes. What is wrong is answered with
+problem JSON. What an operation does is in `api_calls`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+import zlib
+from collections.abc import Callable, Mapping
+from http.client import responses
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, unquote
+
+from tornado.httputil import HTTPHeaders, HTTPMessageDelegate, HTTPServerRequest, RequestStartLine, ResponseStartLine
+from tornado.iostream import IOStream, StreamClosedError
+
+from qmq.errors import QmqError
+from qmq.gateway.api_calls import Answer
+from qmq.gateway.handlers import check_origin, problem, problem_headers
+from qmq.gateway.hold import Hold, dismiss
+from qmq.session import rest
+from qmq.session.access import EVERYTHING, Rights
+from qmq.session.schema import from_text
+
+if TYPE_CHECKING:
+    from qmq.gateway.api import Api, Route
+
+log = logging.getLogger("qmq.gateway")
+
+_MAX_PARAMETERS = 32
+
+# What every answer says.
+_COMMON = {
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "same-origin",
+    "Server": "qmq",
+}
+
+_ALLOWED_HEADERS = (
+    "Authorization, Content-Type, Content-Encoding, Idempotency-Key, If-None-Match, Last-Event-ID, Prefer"
+)
+
+
+class Call(HTTPMessageDelegate):
+    """One request, from its first line to its answer.
+
+    Attributes:
+        api: Whose it is.
+        request: What Tornado knows of it; its body is not there.
+        given: Its parameters, checked.
+        body: The value of its body, checked.
+        rights: What the caller may do.
+
+    """
+
+    def __init__(self, api: Api, request: HTTPServerRequest) -> None:
+        self.api = api
+        self.request = request
+        self.given: dict[str, Any] = {}
+        self.body: Any = None
+        self.rights: Rights = EVERYTHING
+        self.hold: Hold | None = None
+        self._route: Route | None = None
+        self._more: dict[str, str] = {}  # headers of the answer
+        self._error: QmqError | None = None
+        self._chunks: list[bytes] = []
+        self._size = 0
+        self._unzip: Any = None
+        self._answered = False
+
+    # Reading
+
+    def headers_received(self, start_line: Any, headers: HTTPHeaders) -> None:
+        """Checks what can be checked before the body comes."""
+        assert isinstance(start_line, RequestStartLine)
+        connection: Any = self.request.connection
+        connection.context.had_request = True
+        connection.set_max_body_size(4 * self.api.max_body)  # what is too much is thrown away, and then answered
+        try:
+            check_origin(self.request, self.api.gateway.config)
+            self._note_origin()
+            self._find(start_line.method)
+            self._check_types(headers)
+        except QmqError as error:
+            self._error = error
+        length = headers.get("Content-Length", "")
+        if length.isdecimal() and int(length) > self.api.max_body:
+            dismiss(connection, self._head_and_body(self._too_large()), self.api.gateway.timing.linger)
+            self._answered = True
+
+    def _find(self, method: str) -> None:
+        if not self.api.gateway.ready:
+            raise QmqError("shutting-down")
+        methods, names = self.api.methods(self.request.path)
+        self._route = methods.get(method)
+        if self._route is None:
+            self._more["Allow"] = ", ".join([*methods, "OPTIONS"])
+            if method != "OPTIONS":
+                raise QmqError("bad-method", f"{self.request.path[:200]} answers {', '.join(methods)}")
+            return
+        for name, value in zip(self._route.names, names, strict=True):
+            self._give(name, _unquoted(value, name))
+
+    def _check_types(self, headers: HTTPHeaders) -> None:
+        encoding = headers.get("Content-Encoding", "identity").lower()
+        if encoding == "gzip":
+            self._unzip = zlib.decompressobj(16 + zlib.MAX_WBITS)
+        elif encoding != "identity":
+            self._more["Accept-Encoding"] = "gzip"
+            raise QmqError("unsupported-type", f"Content-Encoding is gzip or identity, not {encoding[:64]!r}")
+        if self._route is not None and self._route.body is not None:
+            kind = headers.get("Content-Type", "")
+            if kind.partition(";")[0].strip().lower() != "application/json":
+                raise QmqError("unsupported-type", f"Content-Type must be application/json, not {kind[:64]!r}")
+
+    def data_received(self, chunk: bytes) -> None:
+        """Takes a piece of the body; throws it away once it is of no use."""
+        if self._error is not None or self._answered:
+            return
+        if self._unzip is not None:
+            try:
+                chunk = self._unzip.decompress(chunk, self.api.max_body + 1 - self._size)
+            except zlib.error:
+                self._error = QmqError("bad-request", "the body is no gzip")
+                return
+        self._size += len(chunk)
+        if self._size > self.api.max_body:
+            self._chunks.clear()
+            self._error = self._too_large()
+            return
+        self._chunks.append(chunk)
+
+    def _too_large(self) -> QmqError:
+        return QmqError("body-too-large", f"a request's body has at most {self.api.max_body} octets")
+
+    def finish(self) -> None:
+        """All has come."""
+        if self._answered:
+            return
+        try:
+            if self._error is not None:
+                raise self._error
+            if self._route is None:  # OPTIONS
+                self.respond(Answer(b"", 204))
+                return
+            self._take_parameters(self._route)
+            if self._route.body is not None:
+                self._take_body(self._route)
+        except QmqError as error:
+            self.refuse(error)
+            return
+        if self._shows_credentials():
+            self._task = asyncio.ensure_future(self._act_as_somebody())
+        else:
+            self._act()
+
+    def _take_parameters(self, route: Route) -> None:
+        query = self.request.query
+        if query:
+            try:
+                pairs = parse_qsl(
+                    query, keep_blank_values=True, strict_parsing=True, errors="strict", max_num_fields=_MAX_PARAMETERS
+                )
+            except ValueError:
+                raise QmqError("bad-field", f"the query is no list of at most {_MAX_PARAMETERS} parameters") from None
+            for name, text in pairs:
+                if name == "access_token":
+                    continue
+                known = route.query.get(name)
+                if known is None:
+                    raise QmqError("bad-field", f"{name[:64]!r} is none of {', '.join(route.query) or 'no parameters'}")
+                if name in self.given:
+                    raise QmqError("bad-field", f"{name} is there twice")
+                self._give(name, from_text(known.schema, text, name))
+        for name in route.required:
+            if name not in self.given:
+                raise QmqError("bad-field", f"{name} is missing")
+        for each in route.headers:
+            value = self.request.headers.get(each.name)
+            if value is not None:
+                self._give(each.name, value)
+
+    def _give(self, name: str, value: Any) -> None:
+        assert self._route is not None
+        self._route.checks[name](value, name)
+        self.given[name] = value
+
+    def _take_body(self, route: Route) -> None:
+        if self._unzip is not None and not self._unzip.eof:
+            raise QmqError("bad-request", "the body is cut off: its gzip has no end")
+        chunks = self._chunks
+        self.body = rest.parse(chunks[0] if len(chunks) == 1 else b"".join(chunks))
+        assert route.body is not None
+        route.body(self.body, "")
+
+    # Doing
+
+    def _shows_credentials(self) -> bool:
+        """Whether it is worth asking who it is."""
+        headers = self.request.headers
+        if "Authorization" in headers or "Cookie" in headers or "access_token" in self.request.query:
+            return True
+        return isinstance(getattr(getattr(self.request.connection, "stream", None), "socket", None), ssl.SSLSocket)
+
+    async def _act_as_somebody(self) -> None:
+        self._act()
+
+    def _act(self) -> None:
+        """Does it, and answers."""
+        assert self._route is not None
+        try:
+            answer = self._route.act(self)
+        except QmqError as error:
+            self.refuse(error)
+        except Exception:
+            log.exception("%s failed", self._route.operation.name)
+            self.refuse(QmqError("internal-error"))
+        else:
+            if answer is not None:  # else it comes later
+                self.respond(answer)
+
+    def wait(self, waits: Any, seconds: float, give: Callable[[], Answer]) -> None:
+        """Answers later: when something has come, or the time is over.
+
+        Args:
+            waits: Has `on_change` and `abandon`.
+            seconds: How long to wait.
+            give: Makes the answer of what has come; may raise QmqError.
+
+        """
+
+        def end() -> None:
+            del self.api.holds[hold]
+            self.hold = None
+            try:
+                self.respond(give())
+            except QmqError as error:
+                self.refuse(error)
+
+        connection: Any = self.request.connection
+        connection.set_close_callback(self.on_connection_close)
+        self.hold = hold = Hold(waits, seconds, end)
+        self.api.holds[hold] = None
+
+    def on_connection_close(self) -> None:
+        """The client has gone."""
+        self._answered = True
+        if self.hold is not None:
+            del self.api.holds[self.hold]
+            self.hold.cancel()
+            self.hold = None
+
+    # Answering
+
+    def respond(self, answer: Answer) -> None:
+        """Sends an answer."""
+        if self._answered:
+            return
+        self._answered = True
+        connection: Any = self.request.connection
+        headers = HTTPHeaders(self._headers(answer))
+        connection.write_headers(ResponseStartLine("", answer.status, responses[answer.status]), headers, answer.body)
+        connection.finish()
+
+    def refuse(self, error: QmqError) -> None:
+        """Answers with an error."""
+        self.respond(self._refusal(error))
+
+    def take_stream(self, headers: dict[str, str]) -> IOStream | None:
+        """Begins an answer that goes on; returns what the rest is to be written to, None if the client has gone."""
+        self._answered = True
+        connection: Any = self.request.connection
+        head = self._head(Answer(b"", 200, headers, whole=False))
+        stream: IOStream = connection.detach()
+        try:
+            stream.write(head).add_done_callback(_ignore)
+        except StreamClosedError:
+            return None
+        stream.set_nodelay(True)
+        return stream
+
+    def _head(self, answer: Answer) -> bytes:
+        lines = [f"{name}: {value}" for name, value in self._headers(answer).items()]
+        return "\r\n".join([f"HTTP/1.1 {answer.status} {responses[answer.status]}", *lines, "", ""]).encode("latin-1")
+
+    def _head_and_body(self, error: QmqError) -> bytes:
+        answer = self._refusal(error)
+        self._more["Connection"] = "close"
+        return self._head(answer) + answer.body
+
+    def _refusal(self, error: QmqError) -> Answer:
+        code = error.code
+        self.api.gateway.stats.add(f"errors_{code.name}")
+        more = {"WWW-Authenticate": "Bearer"} if code.status == 401 else {}
+        return Answer(problem(error), code.status, {**problem_headers(error), **more})
+
+    def _headers(self, answer: Answer) -> Mapping[str, str]:
+        length = {"Content-Length": str(len(answer.body))} if answer.status not in (204, 304) and answer.whole else {}
+        return {**_COMMON, **self._more, **answer.headers, **length}
+
+    def _note_origin(self) -> None:
+        """Lets the page read the answer, which comes from an origin that may."""
+        origin = self.request.headers.get("Origin")
+        if origin is None:
+            return
+        self._more["Access-Control-Allow-Origin"] = origin
+        self._more["Access-Control-Allow-Credentials"] = "true"
+        self._more["Vary"] = "Origin"
+        if self.request.method == "OPTIONS":
+            self._more["Access-Control-Allow-Methods"] = "GET, POST, PUT, DELETE"
+            self._more["Access-Control-Allow-Headers"] = _ALLOWED_HEADERS
+            self._more["Access-Control-Max-Age"] = "86400"
+        else:
+            self._more["Access-Control-Expose-Headers"] = "ETag, Preference-Applied, Retry-After"
+
+
+def _ignore(future: Any) -> None:
+    future.exception()  # noted: the stream's close callback follows
+
+
+def _unquoted(text: str, name: str) -> str:
+    try:
+        return unquote(text, errors="strict")
+    except UnicodeDecodeError:
+        raise QmqError("bad-field", f"{name} is no UTF-8") from None

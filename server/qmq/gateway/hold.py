@@ -1,0 +1,99 @@
+"""Answers that are not given at once, and connections that are given no more.
+
+A `Hold` is a request that waits for something; `dismiss` says the last word on a
+connection whose client goes on talking.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from tornado.iostream import StreamClosedError
+
+from qmq.gateway.tls import say_end
+
+_DISCARD = 64 * 1024
+
+
+class Waits(Protocol):
+    """What a request waits for. `on_change` is called once, when there is something."""
+
+    on_change: Callable[[], None] | None
+
+    def abandon(self) -> None:
+        """Gives it up."""
+
+
+class Hold:
+    """A request that waits, until there is something, its time is over, or its client is gone.
+
+    Args:
+        waits: What for.
+        seconds: How long.
+        then: Called once, in a pass of the loop of its own, unless it is cancelled.
+
+    """
+
+    __slots__ = ("_then", "_timer", "_waits")
+
+    def __init__(self, waits: Waits, seconds: float, then: Callable[[], None]) -> None:
+        self._waits = waits
+        self._then: Callable[[], None] | None = then
+        self._timer = asyncio.get_running_loop().call_later(seconds, self.end)
+        waits.on_change = self._soon
+
+    def _soon(self) -> None:
+        # Not at once: more may come in the same pass.
+        asyncio.get_running_loop().call_soon(self.end)
+
+    def end(self) -> None:
+        """Waits no longer."""
+        then, self._then = self._then, None
+        self._timer.cancel()
+        self._waits.on_change = None
+        if then is not None:
+            then()
+
+    def cancel(self) -> None:
+        """Gives it up: nobody is there to be answered."""
+        if self._then is not None:
+            self._then = None
+            self._timer.cancel()
+            self._waits.abandon()
+
+
+def dismiss(connection: Any, answer: bytes, seconds: float) -> None:
+    """Takes an HTTP connection away from the server, says a last word, and closes when the client has read it.
+
+    What still comes is thrown away meanwhile: to close at once would make the kernel send a reset.
+    """
+    stream = connection.detach()
+    loop = asyncio.get_running_loop()
+    timer = loop.call_later(seconds, stream.close)
+    stream.set_close_callback(timer.cancel)
+
+    def discard(future: Any = None) -> None:
+        while True:
+            if future is not None and (future.cancelled() or future.exception() is not None):
+                stream.close()
+                return
+            try:
+                future = stream.read_bytes(_DISCARD, partial=True)
+            except StreamClosedError:
+                return
+            if not future.done():
+                future.add_done_callback(discard)
+                return
+
+    def written(future: Any) -> None:
+        if future.exception() is None:
+            say_end(stream.socket)
+            with contextlib.suppress(OSError):
+                stream.socket.shutdown(socket.SHUT_WR)
+            discard()
+
+    stream.write(answer).add_done_callback(written)

@@ -1,0 +1,92 @@
+"""Server-Sent Events: an HTTP answer that goes on, on a connection like any other.
+
+The request's stream is detached from Tornado; what follows the head are the events of a
+`session.events` conversation. The answer has no length and ends with its connection, so
+that nothing need be put around an event, whoever it goes to. What is said is none of
+this file's business.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tornado.iostream import IOStream
+
+from qmq.errors import Code
+from qmq.gateway.gateway import Gateway
+from qmq.gateway.stream import StreamConnection
+from qmq.session import stomp_headers
+from qmq.session.events import EventStream
+from qmq.session.topics import Start
+
+if TYPE_CHECKING:
+    from qmq.gateway.api_request import Call
+
+HEADERS = {
+    "Content-Type": "text/event-stream",
+    "Cache-Control": "no-store, no-transform",
+    "X-Accel-Buffering": "no",
+    "Connection": "close",
+}
+
+
+class SseConnection(StreamConnection):
+    """A connection on which events go out, and nothing comes in.
+
+    Args:
+        stream: The detached stream, the answer's head already written.
+        gateway: Counters, limits and times.
+        address: Of the client.
+
+    """
+
+    __slots__ = ()
+
+    pings = False
+
+    def __init__(self, stream: IOStream, gateway: Gateway, address: str) -> None:
+        limits = gateway.config.limits
+        super().__init__(stream, gateway.stats, gateway.timing, limits.outbox_bytes, gateway.registry.memory, address)
+
+    def begin(self) -> None:
+        """Writes what the conversation has said by itself, and begins to give signs of life."""
+        self._after_talk()
+
+    def received(self, data: bytes) -> None:
+        """Throws it away: the request is over, and there is no next one."""
+
+    def farewell(self, code: Code) -> bytes:
+        return b""
+
+    def ping(self) -> bytes:
+        return b""
+
+    @property
+    def deaf(self) -> bool:
+        # There is no goodbye of the client's: it sees the end of the answer.
+        return True
+
+
+def stream(call: Call, start: Start) -> None:
+    """Answers a request with events until either end goes.
+
+    Raises:
+        QmqError: What stands in the way, before anything is answered.
+
+    """
+    gateway, given = call.api.gateway, call.given
+    pattern = call.api.operations.topic(call.rights, given["destination"])
+    bounds = stomp_headers.bounds({name: str(value) for name, value in given.items()}, call.api.operations.limits)
+    address = call.request.remote_ip or ""
+    gateway.admit(address)
+    raw = call.take_stream(HEADERS)
+    if raw is None:
+        gateway.stats.add("connections_lost")
+        return
+    connection = SseConnection(raw, gateway, address)
+    conversation = EventStream(gateway.registry, connection.outbox, connection.stats, call.rights)
+    refusal = gateway.enter(connection)
+    connection.start(conversation, refusal)
+    if refusal is None:
+        conversation.begin(pattern, bounds, start)
+        connection.begin()
