@@ -18,7 +18,7 @@ from qmq import __version__
 from qmq.config import Config
 from qmq.core.registry import Registry
 from qmq.errors import QmqError
-from qmq.gateway import handlers, pages, poll_http, sockjs_connection, tcp
+from qmq.gateway import avro_http, handlers, pages, poll_http, sockjs_connection, tcp
 from qmq.gateway.api import Api
 from qmq.gateway.door import Door
 from qmq.gateway.gateway import Gateway
@@ -44,6 +44,7 @@ class Branch:
         stats: This loop's counters.
         why_not_ready: Says why no new clients should come, if so.
         door: Who may come in; the same for all loops.
+        protocol: What Avro clients speak; likewise.
 
     Attributes:
         gateway: What the loop's connections share.
@@ -61,6 +62,7 @@ class Branch:
         stats: Stats,
         why_not_ready: Callable[[], QmqError | None],
         door: Door,
+        protocol: avro_http.Protocol,
     ) -> None:
         self.config = config
         self.stats = stats
@@ -70,6 +72,7 @@ class Branch:
         self.listeners: dict[str, Listener] = {}
         self.sockjs: list[Router] = []
         self._why_not_ready = why_not_ready
+        self._protocol = protocol
 
     def routes(self, serve: Serve | None = None) -> list[Any]:
         """Tornado rules for all that is answered over HTTP.
@@ -88,6 +91,7 @@ class Branch:
             (r"/sockjs/websocket", WebSocketHandler, over_websocket),  # as SockJS has it: without its frames
             *router.routes,
             *poll_http.routes(self.gateway, self._talk(poll_http.frame), serve),
+            *avro_http.routes(self.gateway, self._protocol),
             *pages.routes(self.stats, self._why_not_ready, info),
         ]
 

@@ -33,6 +33,7 @@ from qmq.core.registry import Registry
 from qmq.core.timers import Timers
 from qmq.demo import Demo
 from qmq.errors import ConfigError, QmqError
+from qmq.gateway.avro_http import Protocol
 from qmq.gateway.door import Door
 from qmq.gateway.gateway import Gateway
 from qmq.rules import history_rules, rules_of
@@ -112,7 +113,8 @@ class Node:
         hub = Hub(origin, wake, self.stats, history)
         memory = Memory(limits.memory)
         self._registry = Registry(hub, timers, memory, self.stats, rules_of(self.config))
-        self._branch = Branch(self.config, self._registry, self.stats, self._why_not_ready, Door(self.config))
+        door, protocol = Door(self.config), Protocol()
+        self._branch = Branch(self.config, self._registry, self.stats, self._why_not_ready, door, protocol)
 
     async def start(self) -> None:
         """Opens the node and accepts connections.

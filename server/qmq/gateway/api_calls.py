@@ -127,15 +127,9 @@ def consume(call: Call) -> Answer | None:
 
 
 def settle(call: Call) -> Answer:
-    body, operations = call.body, call.api.operations
-    requeue = body.get("requeue", True)
-    asked = [(token, True) for token in body.get("ack", ())] + [(token, False) for token in body.get("nack", ())]
-    failed = []
-    for token, ack in asked:
-        error = operations.settle(call.rights, token, ack, requeue)
-        if error is not None:
-            failed.append({"token": token, "code": error.code.name, "detail": error.detail})
-    return _json({"settled": len(asked) - len(failed), "failed": failed})
+    ack, nack = call.body.get("ack", ()), call.body.get("nack", ())
+    failed = call.api.operations.settle_all(call.rights, ack, nack, call.body.get("requeue", True))
+    return _json({"settled": len(ack) + len(nack) - len(failed), "failed": failed})
 
 
 def _start(given: dict[str, Any]) -> Start:

@@ -27,11 +27,9 @@ from qmq.gateway.api_schemas import (
     text,
     truth,
 )
+from qmq.session.operations import MAX_MESSAGES, MAX_TOKENS
 
 PREFIX = "/api/v1"
-
-MAX_MESSAGES = 1000  # in one request or answer
-MAX_TOKENS = 10_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,7 +68,7 @@ class Desk:
 
         """
         try:
-            return orjson.dumps(self.do(destination[len(PREFIX) :], _read(body), asker)), ""
+            return orjson.dumps(self.do(destination[len(PREFIX) :], request_of(body), asker)), ""
         except QmqError as error:
             code = error.code
             return orjson.dumps({"code": code.name, "title": code.text, "detail": error.detail}), code.name
@@ -224,7 +224,13 @@ def as_markdown() -> str:
     return "\n".join(lines)
 
 
-def _read(body: bytes) -> Request:
+def request_of(body: bytes) -> Request:
+    """A request from JSON; nothing at all is an empty one.
+
+    Raises:
+        QmqError: `bad-operation` if it is no object.
+
+    """
     try:
         request = orjson.loads(body) if body else {}
     except orjson.JSONDecodeError as error:

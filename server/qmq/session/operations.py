@@ -28,6 +28,9 @@ from qmq.session.topics import Reading, Start
 from qmq.stats import Stats
 from qmq.wire import stomp
 
+MAX_MESSAGES = 1000  # in one request or answer
+MAX_TOKENS = 10_000
+
 # Envelopes kept at hand: most clients send the same headers again and again.
 _KEPT_ENVELOPES = 256
 
@@ -341,6 +344,17 @@ class Operations:
         except QmqError as error:
             return error
         return None
+
+    def settle_all(
+        self, rights: Rights, ack: Sequence[str], nack: Sequence[str], requeue: bool = True
+    ) -> list[dict[str, str]]:
+        """Settles each by its token, as `settle`; returns what could not be, as clients are told."""
+        failed = []
+        for token, done in [*((token, True) for token in ack), *((token, False) for token in nack)]:
+            error = self.settle(rights, token, done, requeue)
+            if error is not None:
+                failed.append({"token": token, "code": error.code.name, "detail": error.detail})
+        return failed
 
     # The node
 

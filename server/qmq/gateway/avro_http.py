@@ -1,0 +1,217 @@
+"""`/avro`: Avro's remote calls over HTTP (docs/avro.md; Avro specification, "HTTP as Transport").
+
+A POST carries one framed call, and its answer is one framed response, with status 200 for
+errors, too. Only what is no call at all is answered with problem JSON. A GET gives the
+protocol. What calls say and do is in `wire.avro_calls` and `session.avro`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from base64 import b64encode
+from functools import partial
+from hashlib import md5
+from typing import TYPE_CHECKING, Any
+
+from tornado.web import stream_request_body
+
+from qmq.errors import QmqError
+from qmq.gateway.gateway import Gateway
+from qmq.gateway.handlers import Problems, check_origin, refuse
+from qmq.gateway.hold import Hold
+from qmq.session.access import EVERYTHING, Rights
+from qmq.session.avro import Avro, Pending, protocol
+from qmq.wire import avro
+
+if TYPE_CHECKING:
+    from qmq.wire.avro_calls import Responder
+
+CONTENT_TYPE = "avro/binary"
+
+_AROUND = 64 << 10  # octets of a call around the largest body of a message
+_READ_ON = 4  # times as much is read of a request that is too large before its connection is closed
+
+
+class Protocol:
+    """Our protocol, and what a node knows about those of its clients.
+
+    fastavro is loaded when the first call comes: it takes 30 ms and 8 MB, which a node
+    that is never called this way keeps.
+
+    Attributes:
+        text: Of our protocol.
+        hash: Its MD5.
+
+    """
+
+    def __init__(self) -> None:
+        self.text = protocol()
+        self.hash = md5(self.text.encode(), usedforsecurity=False).digest()
+        self._responder: Responder | None = None
+
+    def responder(self) -> Responder:
+        """What reads calls, and may be used by several threads.
+
+        Raises:
+            QmqError: `not-installed`.
+
+        """
+        if self._responder is None:
+            try:
+                from qmq.wire.avro_calls import Responder
+            except ImportError as error:
+                raise QmqError("not-installed", "fastavro") from error
+            self._responder = Responder(self.text)
+        return self._responder
+
+
+def routes(gateway: Gateway, protocol: Protocol) -> list[Any]:
+    """The rules for Tornado."""
+    calls = Avro(gateway.operations, gateway.stats, gateway.config.limits.poll_hold_seconds)
+    holds: set[Hold] = set()
+
+    def release() -> None:
+        for hold in list(holds):
+            hold.end()
+
+    gateway.on_drain.append(release)
+    return [(r"/avro", AvroHandler, {"gateway": gateway, "protocol": protocol, "calls": calls, "holds": holds})]
+
+
+@stream_request_body
+class AvroHandler(Problems):
+    """The requests to `/avro`."""
+
+    def initialize(  # type: ignore[override]
+        self, gateway: Gateway, protocol: Protocol, calls: Avro, holds: set[Hold]
+    ) -> None:
+        super().initialize(gateway.stats)
+        self.gateway = gateway
+        self.protocol = protocol
+        self.calls = calls
+        self.holds = holds
+        self._max = gateway.config.limits.body + _AROUND
+        self._chunks: list[bytes] = []
+        self._size = 0
+        self._error: QmqError | None = None
+        self._hold: Hold | None = None
+        self._gone = False
+
+    def prepare(self) -> None:
+        connection: Any = self.request.connection
+        connection.set_max_body_size(_READ_ON * self._max)
+        self.set_header("Cache-Control", "no-store")
+        try:
+            check_origin(self.request, self.gateway.config)
+            if not self.gateway.ready:
+                raise QmqError("shutting-down")
+        except QmqError as error:
+            self._error = error
+            return
+        origin = self.request.headers.get("Origin")
+        if origin is not None:
+            self.set_header("Access-Control-Allow-Origin", origin)
+            self.set_header("Access-Control-Allow-Credentials", "true")
+            self.set_header("Vary", "Origin")
+
+    def data_received(self, chunk: bytes) -> None:
+        self._size += len(chunk)
+        if self._size > self._max:
+            self._chunks.clear()  # the rest is read only so that the client reads why
+        else:
+            self._chunks.append(chunk)
+
+    def options(self) -> None:
+        """Answers a preflight: pages of other origins need one for this content type."""
+        if self._refused():
+            return
+        self.set_header("Access-Control-Allow-Methods", "GET, POST")
+        self.set_header("Access-Control-Allow-Headers", "Authorization, Content-Type")
+        self.set_header("Access-Control-Max-Age", "86400")
+        self.set_status(204)
+        self.finish()
+
+    def get(self) -> None:
+        """Gives the protocol, with its MD5, by which clients may name it."""
+        if self._refused():
+            return
+        self.set_header("Content-Type", "application/json")
+        self.set_header("Cache-Control", "no-cache")
+        self.set_header("Content-MD5", b64encode(self.protocol.hash).decode())
+        self.finish(self.protocol.text)
+
+    head = get
+
+    def compute_etag(self) -> str | None:
+        return f'"{self.protocol.hash.hex()}"'
+
+    async def post(self) -> None:
+        """Answers a call."""
+        try:
+            octets = self._message()
+            call = self.protocol.responder().read(octets)
+            reply = self.calls.answer(await self._rights(), call)
+        except QmqError as error:
+            refuse(self, error, self.stats)
+            return
+        if isinstance(reply, Pending):
+            await self._wait(reply)
+            if self._gone:
+                reply.source.abandon()
+                return
+            reply = self.calls.finish(call, reply)
+        self.set_header("Content-Type", CONTENT_TYPE)
+        self.finish(avro.encode(reply))
+
+    async def _rights(self) -> Rights:
+        """What the caller may do."""
+        return EVERYTHING
+
+    def _message(self) -> bytes:
+        """The one message of the body.
+
+        Raises:
+            QmqError: What is wrong with the request; `unsupported-type`, `body-too-large`,
+                `frame-too-large`, `bad-avro`.
+
+        """
+        if self._error is not None:
+            raise self._error
+        kind = self.request.headers.get("Content-Type", "")
+        if kind.partition(";")[0].strip().lower() != CONTENT_TYPE:
+            raise QmqError("unsupported-type", f"Content-Type must be {CONTENT_TYPE}, not {kind[:64]!r}")
+        encoding = self.request.headers.get("Content-Encoding", "identity")
+        if encoding.lower() != "identity":
+            raise QmqError("unsupported-type", f"Content-Encoding must be identity, not {encoding[:64]!r}")
+        if self._size > self._max:
+            raise QmqError("body-too-large", f"a request's body has at most {self._max} octets")
+        decoder = avro.Decoder(self._max)
+        messages = decoder.feed(b"".join(self._chunks))
+        if decoder.error is not None:
+            raise decoder.error
+        if len(messages) != 1 or not decoder.idle:
+            raise QmqError("bad-avro", "the body is not one message that ends with a buffer of no length")
+        return messages[0]
+
+    def _refused(self) -> bool:
+        if self._error is not None:
+            refuse(self, self._error, self.stats)
+        return self._error is not None
+
+    async def _wait(self, pending: Pending) -> None:
+        """Waits until there is something, the time is over, the node stops, or the client is gone."""
+        wait = asyncio.get_running_loop().create_future()
+        self._hold = hold = Hold(pending.source, pending.seconds, partial(wait.set_result, None))
+        self.holds.add(hold)
+        await wait
+        self.holds.discard(hold)
+
+    def on_connection_close(self) -> None:
+        self._gone = True
+        if self._hold is not None:
+            self._hold.end()
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        if status_code == 405:
+            self.set_header("Allow", "GET, HEAD, POST, OPTIONS")
+        super().write_error(status_code, **kwargs)
