@@ -18,7 +18,7 @@ from qmq import __version__
 from qmq.config import Config
 from qmq.core.registry import Registry
 from qmq.errors import QmqError
-from qmq.gateway import avro_http, handlers, pages, poll_http, sockjs_connection, tcp
+from qmq.gateway import api_page, avro_http, handlers, pages, poll_http, sockjs_connection, tcp
 from qmq.gateway.api import Api
 from qmq.gateway.door import Door
 from qmq.gateway.gateway import Gateway
@@ -92,6 +92,7 @@ class Branch:
             *router.routes,
             *poll_http.routes(self.gateway, self._talk(poll_http.frame), serve),
             *avro_http.routes(self.gateway, self._protocol),
+            *api_page.routes(self.stats),
             *pages.routes(self.stats, self._why_not_ready, info),
         ]
 

@@ -82,7 +82,7 @@ _DESTINATION = Parameter(
     required=True,
 )  # fmt: skip
 _CURSOR = Parameter(
-    "cursor", {"type": "string", "maxLength": 4096}, "The position to go on from, as the last answer gave it."
+    "cursor", {"type": "string", "maxLength": 1024}, "The position to go on from, as the last answer gave it."
 )
 _FROM = Parameter(
     "from",
@@ -120,7 +120,7 @@ def _binding(place: str) -> dict[str, Schema]:
 _UNBINDING = (
     *(Parameter(name, schema, schema["description"], required=name != "key")
       for name, schema in _binding("query").items()),
-    Parameter("arguments", {"type": "string", "maxLength": 4096}, "A JSON object, as it was bound with."),
+    Parameter("arguments", {"type": "string", "maxLength": 1024}, "A JSON object, as it was bound with."),
 )  # fmt: skip
 
 OPERATIONS: tuple[Operation, ...] = (
@@ -134,7 +134,7 @@ OPERATIONS: tuple[Operation, ...] = (
             "description": "In the order of the messages. Null for one that had been published before with its key.",
             "items": {"type": ["string", "null"]},
         }}),
-        ("bad-destination", "bad-pattern", "bad-header", "headers-too-large", "queue-full", "memory-full", "not-found",
+        ("bad-destination", "bad-pattern", "bad-header", "queue-full", "memory-full", "not-found",
          "too-many-queues"),
         {"destination": "/topic/chat", "body": {"from": "curl", "text": "hello"}},
         {"ids": ["node-a.k3f9.1042"]},
@@ -166,7 +166,7 @@ OPERATIONS: tuple[Operation, ...] = (
                    "What happens beyond; by default `disconnect`."),
          Parameter("conflate-key", {"type": "string", "maxLength": 255},
                    "With `conflate`: the header whose value says which messages replace each other."),
-         Parameter("Last-Event-ID", {"type": "string", "maxLength": 4096},
+         Parameter("Last-Event-ID", {"type": "string", "maxLength": 1024},
                    "As `cursor`; browsers send it by themselves when they come back.", "header")),
         errors=("bad-destination", "bad-pattern", "too-many-connections"),
         more="The events: `subscribed` once, with `cursor`, `recovered` and the bounds; then, if something is "
@@ -280,7 +280,7 @@ OPERATIONS: tuple[Operation, ...] = (
 
 # What any operation may answer.
 ALWAYS = ("bad-request", "bad-field", "bad-origin", "bad-login", "bad-token", "login-required", "token-expired",
-          "forbidden", "bad-method", "shutting-down", "internal-error")  # fmt: skip
+          "forbidden", "bad-method", "headers-too-large", "shutting-down", "internal-error")  # fmt: skip
 
 # And any with a body.
 WITH_BODY = ("bad-json", "unsupported-type", "body-too-large")

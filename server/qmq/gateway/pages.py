@@ -107,6 +107,6 @@ def routes(stats: Stats, ready: Any, info: dict[str, Any]) -> list[Any]:
         ]
     rules += [
         (r"/()", Files, {"stats": stats, "path": landing, "default_filename": "index.html"}),
-        (r"/((?:style|landing)\.css|favicon\.(?:ico|svg)|landing\.js)", Files, {"stats": stats, "path": landing}),
+        (r"/((?:style|landing|api)\.css|favicon\.(?:ico|svg)|landing\.js)", Files, {"stats": stats, "path": landing}),
     ]
     return rules
