@@ -6,6 +6,7 @@ from hashlib import md5
 
 from qmq.session.avro import protocol
 from qmq.wire import avro
+from tests.avro_octets import number, text
 from tests.gateway.poll_peer import Http
 
 OWN = protocol()
@@ -13,21 +14,6 @@ HASH = md5(OWN.encode()).digest()
 
 BOTH, CLIENT, NONE = 0, 2, 4  # the matches of a handshake, as they are encoded
 UNDECLARED, DECLARED = b"\0\1\0", b"\0\1\2"  # no metadata, an error, and which
-
-
-def number(value):
-    """An Avro long."""
-    value, out = (value << 1) ^ (value >> 63), b""
-    while value > 127:
-        out += bytes((value & 127 | 128,))
-        value >>= 7
-    return out + bytes((value,))
-
-
-def text(value):
-    """An Avro string, or bytes."""
-    data = value.encode() if isinstance(value, str) else value
-    return number(len(data)) + data
 
 
 def shake(client=HASH, server=HASH, declares=None):

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from qmq.wire import avro
 from tests.avro_client import Client, OverHttp
+from tests.avro_octets import number, text
 from tests.gateway.avro_peer import (
     BOTH,
     CLIENT,
@@ -24,12 +25,10 @@ from tests.gateway.avro_peer import (
     UNDECLARED,
     AvroPeer,
     call,
-    number,
     poll,
     posting,
     publish,
     shake,
-    text,
 )
 from tests.helpers import until
 

@@ -1,13 +1,12 @@
 """avsc on node, unmodified, at the version that `package.json` names: with QMQ's protocol, an older and a newer one."""
 
-import asyncio
 import json
-from asyncio.subprocess import PIPE
 from pathlib import Path
 
 import pytest
 
 from qmq.session.avro import protocol
+from tests.interop.programs import run
 from tests.interop.test_avro_python import newer, older
 
 SCRIPT = Path(__file__).with_name("with_avsc.mjs")
@@ -15,17 +14,7 @@ SCRIPT = Path(__file__).with_name("with_avsc.mjs")
 
 async def play(node, text):
     """Runs the script to its end, and returns the lines that it said."""
-    arguments = ("node", SCRIPT, str(node.listen[0]["port"]), text)
-    process = await asyncio.create_subprocess_exec(*arguments, stdout=PIPE, stderr=PIPE)
-    try:
-        async with asyncio.timeout(20):
-            said, complaints = await process.communicate()
-    except TimeoutError:
-        process.kill()
-        await process.wait()
-        raise
-    assert process.returncode == 0, complaints.decode()
-    return [json.loads(line) for line in said.splitlines()]
+    return [json.loads(line) for line in await run("node", SCRIPT, str(node.listen[0]["port"]), text)]
 
 
 TALK = [

@@ -4,7 +4,6 @@
 unmodified, at the versions that `package.json` names.
 """
 
-import asyncio
 import json
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 
 from qmq.errors import CODES
 from tests.helpers import until
+from tests.interop.programs import run
 
 SCENARIOS = Path(__file__).with_name("scenarios.mjs")
 BOTH = {"listen": ("http://127.0.0.1:0", "stomp://127.0.0.1:0")}
@@ -24,19 +24,8 @@ every_version = pytest.mark.parametrize("version", ["1.1", "1.2"])
 async def play(node, client, version, scenario):
     """Runs a scenario to its end, and returns the lines that it said before."""
     (port,) = [at["port"] for at in node.listen if at["scheme"] == SCHEMES[client]]
-    process = await asyncio.create_subprocess_exec(
-        "node", SCENARIOS, client, str(port), version, scenario,
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    try:
-        async with asyncio.timeout(30):
-            said, complaints = await process.communicate()
-    except TimeoutError:
-        process.kill()
-        said, complaints = await process.communicate()
-        pytest.fail(f"{scenario} hangs after {said.decode()} {complaints.decode()}")
-    lines = [json.loads(line) for line in said.splitlines()]
-    assert (process.returncode, complaints.decode()) == (0, "")
+    said = await run("node", SCENARIOS, client, str(port), version, scenario)
+    lines = [json.loads(line) for line in said]
     assert lines.pop() == {"end": scenario}
     await until(lambda: node.gateway.connections == 0)
     return lines

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from qmq.errors import QmqError
 from qmq.wire import avro_calls
 from qmq.wire.avro_calls import Responder
+from tests.avro_octets import number
 
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "avro.json").read_text("utf-8"))
 OWN = VECTORS["own"]
@@ -59,15 +60,6 @@ def test_our_own_hash_is_the_md5_of_the_text():
 TO = {"name": "to", "type": "string"}
 POST = {"name": "letter", "type": {"type": "record", "name": "Letter", "fields": [TO]}}
 ADA = b"\x06ada"
-
-
-def number(value):
-    """An Avro long."""
-    value, out = (value << 1) ^ (value >> 63), b""
-    while value > 127:
-        out += bytes((value & 127 | 128,))
-        value >>= 7
-    return out + bytes((value,))
 
 
 def protocol(*parameters, types=()):
@@ -124,8 +116,8 @@ def test_a_decoder_ends_with_the_octets(more, data):
 
 
 def nested(depth, inner="int"):
-    for number in range(depth):
-        inner = {"type": "record", "name": f"R{number}", "fields": [{"name": "a", "type": inner}]}
+    for level in range(depth):
+        inner = {"type": "record", "name": f"R{level}", "fields": [{"name": "a", "type": inner}]}
     return inner
 
 
