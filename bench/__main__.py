@@ -23,8 +23,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
-from bench import backlog, idle, load, plan, polls, process, report, returning, settle
-from bench.plan import AnyScenario, Effort, Scenario
+from bench import backlog, idle, load, plan, polls, posts, process, report, returning, settle
+from bench.plan import AnyScenario, Effort, PostScenario, QueueScenario, Scenario
 from bench.process import BenchError, Process
 from bench.results import Figure, Results
 from bench.servers import ROOT, SYSTEMS, QueueTalk, System
@@ -53,7 +53,7 @@ def _seconds(text: str) -> float:
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
-    scenarios = [*plan.SCENARIOS, plan.IDLE, *plan.QUEUES, plan.BACKLOG, *plan.LIMITS]
+    scenarios = [*plan.SCENARIOS, plan.IDLE, *plan.QUEUES, plan.BACKLOG, *plan.POSTS, *plan.LIMITS]
     parser = argparse.ArgumentParser(prog="python -m bench", description="QMQ beside the floor and its peers.")
     parser.add_argument("--quick", action="store_true", help="one short round, to see that all works")
     parser.add_argument("--seconds", type=_seconds, metavar="S", help="measured seconds of each run")
@@ -138,6 +138,8 @@ def _find_figure(limit: str, base: Path) -> Figure | str:
 def _sample(system: System, server: Process, scenario: AnyScenario, effort: Effort) -> load.Sample:
     if isinstance(scenario, Scenario):
         return load.run(server.port, system.talk(server.port), scenario, effort.warm_up, effort.seconds)
+    if isinstance(scenario, PostScenario):
+        return posts.run(server.port, system.posts[scenario.name], scenario, effort.warm_up, effort.seconds)
     assert system.queue is not None
     return settle.run(server.port, system.queue, scenario, effort.warm_up, effort.seconds)
 
@@ -186,6 +188,13 @@ def _start_all(systems: list[System], results: Results, base: Path, stack: conte
     return servers
 
 
+def _can(system: System, scenario: AnyScenario) -> bool:
+    """Whether a system has what is measured."""
+    if isinstance(scenario, QueueScenario):
+        return system.queue is not None
+    return not isinstance(scenario, PostScenario) or scenario.name in system.posts
+
+
 def measure(results: Results, systems: list[System], effort: Effort, base: Path, weigh: list[str]) -> None:
     """Fill in the results."""
     for system in systems if plan.IDLE in weigh else []:
@@ -197,15 +206,15 @@ def measure(results: Results, systems: list[System], effort: Effort, base: Path,
         for limit in plan.LIMITS:
             for _ in range(effort.rounds if limit in weigh else 0):
                 results.figures.setdefault(limit, []).append(_find_figure(limit, base))
-    if not results.scenarios and not results.queues:
+    scenarios: list[AnyScenario] = [*results.scenarios, *results.queues, *results.posts]
+    if not scenarios:
         return
     with contextlib.ExitStack() as stack:
         servers = _start_all(systems, results, base, stack)
-        scenarios: list[AnyScenario] = [*results.scenarios, *results.queues]
         for _ in range(effort.rounds):
             for scenario in scenarios:
                 for name, server in servers.items():
-                    if isinstance(scenario, Scenario) or SYSTEMS[name].queue:
+                    if _can(SYSTEMS[name], scenario):
                         results.add(name, scenario.name, _run_undisturbed(SYSTEMS[name], server, scenario, effort))
 
 
@@ -222,6 +231,7 @@ def main() -> int:
         labels={name: SYSTEMS[name].label for name in SYSTEMS if name in options.only},
         scenarios=[plan.SCENARIOS[name] for name in plan.SCENARIOS if name in options.scenarios],
         queues=[plan.QUEUES[name] for name in plan.QUEUES if name in options.scenarios],
+        posts=[plan.POSTS[name] for name in plan.POSTS if name in options.scenarios],
         conditions=_conditions(effort),
     )
     systems = [SYSTEMS[name] for name in results.labels]

@@ -55,6 +55,26 @@ class QueueScenario:
         return f"work queue, {self.title}"
 
 
+@dataclass(frozen=True)
+class PostScenario:
+    """Publishers that send requests of so many messages each, one after the other."""
+
+    name: str
+    what: str
+    batch: int  # messages in a request
+    connections: int = 4
+
+    unit = "messages/s"
+
+    @property
+    def title(self) -> str:
+        return f"{self.what}, {self.batch} a request"
+
+    @property
+    def words(self) -> str:
+        return f"published by {self.title}"
+
+
 SCENARIOS = {
     each.name: each
     for each in (
@@ -67,11 +87,13 @@ SCENARIOS = {
     )
 }
 
-AnyScenario = Scenario | QueueScenario
+AnyScenario = Scenario | QueueScenario | PostScenario
 
 # The window is far above the prefetch count, so that there is always a queue; and bounded, so that no system is
 # measured while it throttles or swaps.
 QUEUES = {each.name: each for each in (QueueScenario("queue", prefetch=100, window=2000),)}
+
+POSTS = {each.name: each for each in (PostScenario("avro-100", "Avro", batch=100),)}
 
 
 @dataclass(frozen=True)
@@ -128,7 +150,7 @@ class RateGoal:
     @property
     def text(self) -> str:
         words = "more than" if self.more else "at least"
-        scenario = SCENARIOS.get(self.scenario) or QUEUES[self.scenario]
+        scenario: AnyScenario = {**SCENARIOS, **QUEUES, **POSTS}[self.scenario]
         amount = f"{self.least:g} times {self.against}" if self.against else f"{self.least:,.0f} {scenario.unit}"
         return f"{scenario.words}: {words} {amount}"
 
@@ -168,6 +190,7 @@ GOALS: tuple[Goal, ...] = (
     IdleGoal(10),
     RateGoal("queue", 40_000),
     RateGoal("queue", 2.0, PEER),
+    RateGoal("avro-100", 60_000),
     BacklogGoal(700),
     *LIMITS.values(),
 )

@@ -6,12 +6,12 @@ It formats `Results` and computes nothing of its own.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bench.backlog import BODY_OCTETS, Backlog
 from bench.idle import Idle
-from bench.plan import FLOOR, PEER
+from bench.plan import FLOOR, PEER, PostScenario, QueueScenario
 from bench.results import Results
 
 Table = list[list[str]]  # the first row is the heading; the first column is text, the others are figures
@@ -39,12 +39,21 @@ def latencies(results: Results) -> Table:
 
 def queues(results: Results) -> Table:
     """Thousands of messages settled per second, how many times RabbitMQ's, and the latency."""
+    return _beside_the_peer(results, results.queues)
+
+
+def posts(results: Results) -> Table:
+    """Thousands of messages published per second by HTTP requests, how many times RabbitMQ's, and the latency."""
+    return _beside_the_peer(results, results.posts)
+
+
+def _beside_the_peer(results: Results, scenarios: Sequence[QueueScenario | PostScenario]) -> Table:
     return _by_system(
         results,
-        [title for scenario in results.queues for title in (scenario.title, "p50 / p99, ms")],
+        [title for scenario in scenarios for title in (scenario.title, "p50 / p99, ms")],
         lambda system: [
             cell
-            for scenario in results.queues
+            for scenario in scenarios
             for cell in (_rate(results, system, scenario.name, PEER), _latency(results, system, scenario.name))
         ],
     )
@@ -129,6 +138,9 @@ def _sections(results: Results) -> list[tuple[str, Table]]:
     if results.queues:
         title = "Work queue: messages settled per second (times RabbitMQ); one producer, one consumer"
         sections.append((title, queues(results)))
+    if results.posts:
+        title = "Messages published per second by HTTP requests (times RabbitMQ)"
+        sections.append((title, posts(results)))
     if results.backlog:
         title = f"Resident memory of waiting messages without their {BODY_OCTETS} octets of body (times RabbitMQ)"
         sections.append((title, backlog(results)))

@@ -23,12 +23,14 @@ from bench.plan import (
     GOALS,
     IDLE,
     PEER,
+    POSTS,
     QUEUES,
     SUBJECT,
     BacklogGoal,
     Goal,
     IdleGoal,
     Limit,
+    PostScenario,
     QueueScenario,
     Scenario,
 )
@@ -86,6 +88,7 @@ class Results:
     labels: dict[str, str]  # by system, in the order of the table
     scenarios: list[Scenario]
     queues: list[QueueScenario]
+    posts: list[PostScenario]
     conditions: dict[str, str]
     missing: dict[str, str] = field(default_factory=dict)  # by system: why it was not run, in a word or two
     trouble: list[str] = field(default_factory=list)  # what a word or two could not tell
@@ -175,7 +178,7 @@ class Results:
             {
                 "system": system,
                 "scenario": scenario,
-                "settled_per_second" if scenario in QUEUES else "deliveries_per_second": outcome.rate,
+                _rate_of(scenario): outcome.rate,
                 "ratio_to_floor": self.ratio(system, FLOOR, scenario),
                 "ratio_to_rabbitmq": self.ratio(system, PEER, scenario),
                 "rounds": [each if isinstance(each, str) else asdict(each) for each in outcome.rounds],
@@ -193,6 +196,12 @@ class Results:
             "goals": goals,
             "notes": self.notes(),
         }
+
+
+def _rate_of(scenario: str) -> str:
+    if scenario in POSTS:
+        return "published_per_second"
+    return "settled_per_second" if scenario in QUEUES else "deliveries_per_second"
 
 
 def _weights(weighed: Mapping[str, Idle | Backlog | str]) -> dict[str, Any]:

@@ -9,13 +9,14 @@ that is never an error.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
 import socket
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench import floor, process, wire
@@ -46,6 +47,7 @@ class QueueConversation:
 
 
 QueueTalk = Callable[[int, int, int], QueueConversation]  # for that port, prefetch count and run
+Post = Callable[[int], bytes]  # for that port: a request that publishes, with all its octets
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ class System:
     idle_connections: int = 8000  # how many the memory measurement opens at most
     queue: QueueTalk | None = None  # nothing if it has no messages that are settled one by one
     queue_messages: int = 0  # how many the measurement of waiting messages publishes at most; 0: it keeps none
+    posts: Mapping[str, Post] = field(default_factory=dict)  # by scenario: what it publishes by HTTP
 
 
 def _listening(port: int) -> bool:
@@ -141,6 +144,24 @@ def _stomp_queue(path: str, **login: str) -> QueueTalk:
         return QueueConversation([*joined, subscribed], joined, destination)
 
     return talk
+
+
+def _avro(batch: int) -> Post:
+    """A call of `publish` by a client that speaks the server's own protocol (Avro specification, "Call Format")."""
+
+    def text(value: bytes) -> bytes:
+        return wire.zigzag(len(value)) + value
+
+    def post(port: int) -> bytes:
+        protocol = (ROOT / "server/qmq/session/qmq.avpr").read_bytes()
+        known = hashlib.md5(protocol, usedforsecurity=False).digest() + b"\0"  # and its text need not be sent
+        posting = text(floor.DESTINATION.encode()) + text(wire.BODY) + b"\0\0\0"
+        messages = wire.zigzag(batch) + posting * batch + b"\0"
+        call = known * 2 + b"\0" + text(b"publish") + messages
+        body = len(call).to_bytes(4, "big") + call + bytes(4)
+        return wire.post("/avro", port, "avro/binary", body)
+
+    return post
 
 
 def _start_qmq(work: Path) -> Process:
@@ -284,6 +305,7 @@ SYSTEMS = {
             _stomp_talk("/stomp"),
             queue=_stomp_queue("/stomp"),
             queue_messages=1_000_000,
+            posts={"avro-100": _avro(100)},
         ),
         System("nats", "NATS WebSocket", _nats_missing, _start_nats, _nats_talk),
         # It needs minutes for 8,000 connections on one scheduler, and the figure per connection does not change. A

@@ -90,3 +90,18 @@ def publication(destination: str, body: bytes = BODY, **headers: str) -> bytes:
 def acknowledgement(ack: bytes, **headers: str) -> bytes:
     """The WebSocket frame that settles one message, masked with the plain key. The id stays escaped as it came."""
     return client_frame(stomp("ACK", {"id": ack.decode(), **headers}), key=PLAIN_KEY)
+
+
+def post(path: str, port: int, kind: str, body: bytes) -> bytes:
+    """An HTTP request with a body of this content type."""
+    head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}"
+    return head.encode() + b"\r\n\r\n" + body
+
+
+def zigzag(number: int) -> bytes:
+    """A number that is not negative, as Avro has it."""
+    octets, rest = b"", number * 2
+    while rest > 127:
+        octets += bytes((rest & 127 | 128,))
+        rest >>= 7
+    return octets + bytes((rest,))
