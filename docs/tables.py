@@ -13,6 +13,7 @@ from pathlib import Path
 from qmq import config
 from qmq.core import options
 from qmq.errors import CODES
+from qmq.gateway import api_table
 from qmq.session import desk, stomp_rules
 
 DOCS = Path(__file__).parent
@@ -34,6 +35,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "states": stomp_rules.as_markdown,
     "properties": options.as_markdown,
     "operations": desk.as_markdown,
+    "api": api_table.as_markdown,
 }
 
 

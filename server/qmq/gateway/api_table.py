@@ -284,3 +284,10 @@ ALWAYS = ("bad-request", "bad-field", "bad-origin", "bad-login", "bad-token", "l
 
 # And any with a body.
 WITH_BODY = ("bad-json", "unsupported-type", "body-too-large")
+
+
+def as_markdown() -> str:
+    """The table for the documentation."""
+    lines = ["| request | what it does |", "| --- | --- |"]
+    lines += [f"| `{each.method} {PREFIX}{each.path}` | {each.help} |" for each in OPERATIONS]
+    return "\n".join(lines)
