@@ -6,7 +6,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 APT := $(SUDO) apt-get install -y --no-install-recommends
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test style types unit e2e js docs bench bench-peers autobahn clean
+.PHONY: run test style types unit e2e js docs bench bench-peers autobahn fuzz clean
 
 run: $(VENV)/run.stamp  ## A gateway with its demo pages on http://127.0.0.1:8000
 	$(BIN)/qmq serve --demo
@@ -42,6 +42,10 @@ bench-peers:
 
 autobahn: $(VENV)/test.stamp  ## The Autobahn fuzzing client, in an environment of its own
 	$(BIN)/python tests/conformance/autobahn.py
+
+fuzz: $(VENV)/test.stamp  ## A million inputs for each decoder, with atheris where it can be installed; about an hour
+	$(BIN)/pip install -q atheris || true
+	$(BIN)/python -m tests.fuzz --engine atheris
 
 clean:
 	rm -rf $(VENV) node_modules build bench/results

@@ -174,3 +174,12 @@ def test_garbage_gives_frames_or_one_error_and_never_an_exception(pieces):
     if decoder.error is not None:
         assert decoder.feed(b"BEGIN\ntransaction:x\n\n\0") == []
         assert decoder.error.code.name in CODES
+
+
+def test_what_is_too_large_is_so_however_it_is_cut():
+    """Also if it could not be a frame anyway: what comes first is what is told."""
+    data = b"S" * 301 + b"\0"
+    for cut in (0, 100, 300, 301):
+        decoder = stomp.Decoder(max_header_bytes=300)
+        assert decoder.feed(data[:cut]) + decoder.feed(data[cut:]) == []
+        assert code_of(decoder) == "headers-too-large"

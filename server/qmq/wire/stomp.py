@@ -214,7 +214,7 @@ class Decoder:
         if crlf >= 0:
             stop, start = crlf, crlf + 3
         nul = data.find(b"\0", pos, stop if stop >= 0 else len(data))
-        if nul >= 0:
+        if 0 <= nul <= pos + self.max_header_bytes:  # beyond, it is too large, whatever it is
             # Some old clients leave out DISCONNECT's blank line.
             raw = data[pos:nul].rstrip(b"\r\n")
             if raw.split(b"\n", 1)[0].rstrip(b"\r") == b"DISCONNECT" and len(raw) <= self.max_header_bytes:
