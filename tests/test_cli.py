@@ -407,15 +407,48 @@ def test_sub_takes_no_more_from_a_queue_than_it_prints(served, run):
     assert (queue["messages"], queue["unsettled"], queue["acked"]) == (0, 0, 3)
 
 
-def test_sub_ends_with_1_when_the_server_goes(tmp_path):
+def test_sub_ends_with_1_when_the_server_goes_if_it_is_told_to(tmp_path):
     server = Serve(tmp_path / "ready", "--drain", "0.1")
     try:
-        process = subscribe(server, "/topic/a")
+        process = subscribe(server, "/topic/a", "--no-reconnect")
         assert server.stop()[0] == 0
         output, errors = process.communicate(timeout=20)
         assert (process.returncode, output) == (1, b"")
         assert errors.startswith(b"qmq: shutting-down: ")
         assert errors.count(b"\n") == 1
+    finally:
+        server.close()
+
+
+def test_sub_comes_back_and_says_so(tmp_path, run):
+    first, second = (Serve(tmp_path / name, "--listen", "stomp://127.0.0.1:0") for name in ("first", "second"))
+    other = f"stomp://127.0.0.1:{second.ready['listen'][1]['port']}"
+    try:
+        process = subscribe(first, "/topic/a", "--count", "2", "--url", other)
+        assert run("pub", "/topic/a", "1", "--url", first.url)[0] == 0
+        assert process.stdout.readline() == b"1\n"
+        first.process.kill()
+        told = process.stderr.readline()
+        assert told.startswith(b"connection-lost: The connection ended without a word")
+        assert told.endswith(b"; trying again\n")
+        assert process.stderr.readline() == b"back; something may have been missed\n"
+        assert run("pub", "/topic/a", "2", "--url", other)[0] == 0
+        assert finish(process) == b"2\n"
+    finally:
+        for each in (first, second):
+            each.close()
+
+
+def test_every_scheme_and_a_token(tmp_path, run):
+    server = Serve(tmp_path / "ready", "--listen", "stomp://127.0.0.1:0", "--drain", "0.1")
+    try:
+        for url in (
+            f"stomp://127.0.0.1:{server.ready['listen'][1]['port']}",
+            server.url,
+            server.url.replace("ws", "http"),
+        ):
+            assert run("pub", "/topic/a", "x", "--url", url, "--token", "any") == (0, "", "")
+        assert run("pub", "/topic/a", "x", "--url", "stomp://127.0.0.1:1", "--url", server.url) == (0, "", "")
     finally:
         server.close()
 

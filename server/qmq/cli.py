@@ -18,22 +18,18 @@ import resource
 import signal
 import sys
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from qmq import __version__, logs
 from qmq.certificates import client_context, server_context
+from qmq.client import DEFAULT_URL, Client, connect
 from qmq.config import OPTIONS, Config, Option, Strings, load
 from qmq.errors import CODES, ConfigError, QmqError
 from qmq.wire.stomp import is_text
 
-if TYPE_CHECKING:
-    from qmq.client import Client
-
-    _Dial = Callable[[], Coroutine[Any, Any, Client]]
-
-_DEFAULT_URL = "ws://127.0.0.1:8000/stomp"
+_Dial = Callable[..., Coroutine[Any, Any, Client]]
 
 
 class _Value(click.ParamType[Any]):
@@ -124,28 +120,30 @@ def check_config(config: str | None, **flags: Any) -> None:
 
 
 _CLIENT_OPTIONS = (
-    click.option("--url", default=_DEFAULT_URL, show_default=True, help="The gateway."),
+    click.option("--url", "urls", multiple=True, default=(DEFAULT_URL,), show_default=True,
+                 help="The gateway: stomp, stomps, ws, wss, http or https. Of several, the first that answers."),
     click.option("--login", default="", help="Name to log in with."),
-    click.option("--passcode", default="", help="Password or token."),
-    click.option("--ca", default="", metavar="FILE", help="For wss: authorities to believe, in PEM."),
-    click.option("--cert", default="", metavar="FILE", help="For wss: certificate to show, in PEM."),
+    click.option("--passcode", default="", help="Password."),
+    click.option("--token", default="", help="Token to log in with, instead of a password."),
+    click.option("--ca", default="", metavar="FILE", help="For TLS: authorities to believe, in PEM."),
+    click.option("--cert", default="", metavar="FILE", help="For TLS: certificate to show, in PEM."),
     click.option("--key", default="", metavar="FILE", help="Its key, if that is not in the same file."),
-)
+)  # fmt: skip
 
 
 def _client_options(command: Any) -> Any:
     """Gives a command the options of a client, and as `dial` what connects with them."""
 
     @functools.wraps(command)
-    def run(url: str, login: str, passcode: str, ca: str, cert: str, key: str, **more: Any) -> None:
+    def run(
+        urls: tuple[str, ...], login: str, passcode: str, token: str, ca: str, cert: str, key: str, **more: Any
+    ) -> None:
         if key and not cert:
             raise click.UsageError("--key is of no use without --cert")
         tls = client_context(ca, cert, key) if ca or cert else None
 
-        async def dial() -> Client:
-            from qmq.client import connect
-
-            return await connect(url, login, passcode, tls=tls)
+        async def dial(**how: Any) -> Client:
+            return await connect(urls, login, passcode, token=token or None, tls=tls, **{"reconnect": False, **how})
 
         command(dial=dial, **more)
 
@@ -197,27 +195,47 @@ def pub(destination: str, octets: bytes, fields: dict[str, str], dial: _Dial) ->
 @click.option("--count", type=click.IntRange(min=1), help="Stop after so many messages.")
 @click.option("--ack", is_flag=True, help="Of a queue: take a message out only once it is printed.")
 @click.option("--header", "headers", multiple=True, metavar="NAME:VALUE", help="One more header of SUBSCRIBE.")
+@click.option("--no-reconnect", is_flag=True, help="End when the connection does.")
 @_client_options
-def sub(destination: str, as_json: bool, count: int | None, ack: bool, headers: tuple[str, ...], dial: _Dial) -> None:
-    """Print the messages of a destination or pattern as they come."""
+def sub(
+    destination: str,
+    as_json: bool,
+    count: int | None,
+    ack: bool,
+    headers: tuple[str, ...],
+    no_reconnect: bool,
+    dial: _Dial,
+) -> None:
+    """Print the messages of a destination or pattern as they come, over one connection after the other."""
     fields = _parse_headers(headers)
     if ack:  # and have no more of them in hand than are wanted
         fields = {"ack": "client-individual", "prefetch-count": str(min(count or 100, 100)), **fields}
 
     async def run() -> None:
-        async with await dial() as client:
-            subscription = await client.subscribe(destination, fields)
+        errors: list[QmqError] = []
+
+        def tell(state: str) -> None:
+            if state == "waiting":
+                click.echo(f"{errors.pop()}; trying again", err=True)
+
+        async with await dial(reconnect=not no_reconnect, on_error=errors.append, on_state=tell) as client:
+            subscription = await client.subscribe(destination, fields, on_recovered=_tell_recovered)
             click.echo(f"subscribed to {destination}", err=True)
             left = count
             async for message in subscription:
                 _print(message, as_json)
                 if ack:
-                    await message.ack(receipt=False)
+                    with contextlib.suppress(QmqError):  # if its connection has ended, it comes again
+                        await message.ack(receipt=False)
                 left = None if left is None else left - 1
                 if left == 0:
                     return
 
     _run(run)
+
+
+def _tell_recovered(recovered: bool) -> None:
+    click.echo("back; nothing was missed" if recovered else "back; something may have been missed", err=True)
 
 
 @cli.command()

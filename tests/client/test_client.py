@@ -42,7 +42,7 @@ async def test_what_the_server_refuses_is_raised_where_it_was_asked(start_node, 
         "bad-pattern": lambda client: client.subscribe("/topic/a..b"),
         "bad-header": lambda client: client.subscribe("/topic/a", {"overflow": "x"}),
     }.items():
-        client = await connect(url(node))
+        client = await connect(url(node), reconnect=False)
         reader = await client.subscribe("/topic/other")
         async with fails(code):
             await ask(client)
@@ -58,7 +58,7 @@ async def test_what_the_server_refuses_is_raised_where_it_was_asked(start_node, 
 @pytest.mark.gen_test(timeout=20)
 async def test_whoever_waits_when_the_server_stops_is_told(start_node, url):
     node = await start_node()
-    client = await connect(url(node))
+    client = await connect(url(node), reconnect=False)
     reader = await client.subscribe("/topic/a")
     await client.publish("/topic/a", "read it still")
     waiting = asyncio.create_task(reader.next())
@@ -74,7 +74,7 @@ async def test_whoever_waits_when_the_server_stops_is_told(start_node, url):
 @pytest.mark.gen_test(timeout=20)
 async def test_a_server_that_goes_without_a_word(start_node, url):
     node = await start_node()
-    client = await connect(url(node))
+    client = await connect(url(node), reconnect=False)
     reader = await client.subscribe("/topic/a")
     node.gateway.abort()
     async with fails("connection-lost"):
@@ -174,7 +174,7 @@ async def test_many_requests_at_once_get_each_their_own_reply(start_node, url, a
         async with await connect(url(node)) as client:
             replies = await asyncio.gather(*[client.request("/topic/echo", str(number)) for number in range(200)])
             assert [reply.text() for reply in replies] == [str(number) for number in range(200)]
-            assert not client._replies
+            assert not len(client._requests.answers)
 
 
 @pytest.mark.gen_test(timeout=20)
@@ -185,7 +185,7 @@ async def test_a_request_times_out_and_its_late_reply_is_dropped(start_node, url
         async with fails("request-timeout", "none from /queue/slow in 0.05 seconds"):
             await client.request("/queue/slow", "x", seconds=0.05)
         await (await work.next()).reply("late")
-        assert not client._replies
+        assert not len(client._requests.answers)
         stats = await client.request("/manage/stats", b"")
         assert stats.json()["counters"]["connections_opened"] >= 2
         for seconds in (0, -1):
@@ -204,7 +204,7 @@ async def test_a_request_may_wait_for_as_long_as_there_is_time(start_node, url):
 @pytest.mark.gen_test(timeout=20)
 async def test_the_end_of_the_connection_ends_a_request(start_node, url):
     node = await start_node()
-    client = await connect(url(node))
+    client = await connect(url(node), reconnect=False)
     waiting = asyncio.create_task(client.request("/queue/nobody", "x"))
     await until(lambda: "/queue/nobody" in node.registry.queues)
     await node.stop()
@@ -212,7 +212,7 @@ async def test_the_end_of_the_connection_ends_a_request(start_node, url):
         async with fails("shutting-down"):
             await ask
     await client.close()
-    client = await connect(url(await start_node()))
+    client = await connect(url(await start_node()), reconnect=False)
     async with fails("bad-destination"):
         await client.request("/nowhere", "x")
     await client.close()
@@ -223,7 +223,75 @@ async def test_a_request_that_is_given_up_leaves_nothing(start_node, url):
     node = await start_node()
     async with await connect(url(node)) as client:
         waiting = asyncio.create_task(client.request("/queue/nobody", "x"))
-        await until(lambda: client._replies)
+        await until(lambda: len(client._requests.answers))
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
-        assert not client._replies
+        assert not len(client._requests.answers)
+
+
+# Over both transports.
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_many_are_published_in_order(gateway):
+    node, url = await gateway()
+    async with await connect(url, outbox_messages=1000) as client:
+        reader = await client.subscribe("/topic/a", max_messages=100_000, max_bytes=16 << 20)
+        assert await client.publish_many(("/topic/a", str(number)) for number in range(5000)) == 5000
+        assert node.hub.offset == 5000
+        for number in range(2500):
+            await client.publish("/topic/a", str(number), receipt=False)
+        for number in range(2500):
+            client.publish_nowait("/topic/a", str(number), {"k": "v"})
+        await client.publish("/topic/a", "the last")
+        found = [(await reader.next()).text() for _ in range(10_001)]
+        assert found == [*map(str, range(5000)), *map(str, range(2500)), *map(str, range(2500)), "the last"]
+        assert await client.publish_many([]) == 0
+        assert not len(client._journal)
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_one_of_many_that_is_refused(gateway):
+    _, url = await gateway()
+    client = await connect(url)
+    async with fails("bad-destination"):
+        await client.publish_many([("/topic/a", "1"), ("/nowhere", "2"), ("/topic/a", "3")])
+    await client.close()
+    async with await connect(url) as client:
+        async with fails("bad-header"):
+            await client.publish_many([("/topic/a", "1"), ("/topic/\udcff", "2")])
+        with pytest.raises(TypeError):
+            await client.publish("/topic/a", object())
+        await client.publish("/topic/a", "still here")
+        assert (len(client._journal), len(client._published)) == (0, 0)
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_bounds_by_name(gateway):
+    _, url = await gateway()
+    async with await connect(url) as client:
+        reader = await client.subscribe(
+            "/topic/a", max_messages=7, max_bytes=700, overflow="conflate", conflate_key="symbol"
+        )
+        assert (reader.granted["max-messages"], reader.granted["max-bytes"]) == ("7", "700")
+        work = await client.subscribe("/queue/a", ack="client", prefetch=3)
+        assert work.granted == {"prefetch-count": "3"}
+        async with await client.subscribe("/topic/b") as other:
+            await client.publish("/topic/b", "x")
+            assert (await other.next()).text() == "x"
+        assert await other.next() is None
+        async with fails("bad-header"):
+            await client.subscribe("/topic/a", {"k": "\udcff"})
+        assert set(client._subscriptions.values()) == {reader, work}
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_closing_sends_what_was_published_before(gateway):
+    node, url = await gateway()
+    async with await connect(url) as client:
+        for number in range(1000):
+            client.publish_nowait("/topic/a", str(number))
+    assert node.hub.offset == 1000
+    assert (await client.wait_closed()) is client.error
+    async with fails("closed"):
+        client.publish_nowait("/topic/a", "x")

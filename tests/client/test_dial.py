@@ -119,7 +119,7 @@ async def test_servers_that_misbehave(name):
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     address = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     async with fails(code):
-        client = await connect(address)
+        client = await connect(address, reconnect=False)
         assert not early
         try:
             await (await client.subscribe("/topic/a")).next()

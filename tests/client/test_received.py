@@ -68,7 +68,7 @@ async def test_what_comes_settled_cannot_be_settled_and_the_connection_stays(wor
 async def test_what_goes_back_comes_again_and_says_so(workers):
     client, messages, queue = await workers()
     assert not any(message.redelivered for message in messages)
-    work = client._subscriptions["0"]
+    work = next(iter(client._subscriptions.values()))
     await messages[1].nack()
     again = await work.next()
     assert (again.text(), again.redelivered, again.headers["delivery-count"]) == ("1", True, "2")
@@ -96,7 +96,7 @@ class Sender:
     async def publish(self, *what, **how):
         self.told.append((*what, how))
 
-    async def tell(self, *what, **how):
+    async def settle(self, *what, **how):
         self.told.append((*what, how))
 
 

@@ -1,49 +1,58 @@
-"""One connection of the client: what is sent on it, and who gets what comes."""
+"""The client as a program uses it: publishing, asking, subscribing, working, and the end. Made by `connect`."""
 
 from __future__ import annotations
 
 import asyncio
-import itertools
-import json
-import math
-import os
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
-from qmq.client.received import Received, Unsettled
+from qmq.client import body as bodies
+from qmq.client import worker
+from qmq.client.conversation import Answer, Conversation
+from qmq.client.options import Ack, Overflow, Start, State
+from qmq.client.received import Received
 from qmq.client.subscription import Subscription, asking
-from qmq.errors import CODES, QmqError
-from qmq.wire import stomp, websocket
+from qmq.client.transaction import Transaction
+from qmq.errors import QmqError
 
-_MAX_MESSAGE = 64 << 20  # the server's limits decide, this only stops nonsense
+# What a program publishes in one go: destination, body, and perhaps headers.
+Outgoing = tuple[str, Any] | tuple[str, Any, Mapping[str, str]]
 
-# Where replies come: a name of this client's own, for which the server has a private
-# address. Nobody subscribes to it: the server knows from the request.
-_REPLIES = "/temp-queue/qmq.replies"
-_LONGEST = 10**9  # seconds that the server is told a request is of use
+Handler = TypeVar("Handler", bound=Callable[[Received], Any])
+
+_GOODBYE = 5.0  # seconds for the answer to DISCONNECT
+_BURST = 200  # messages that are sent before others get their turn
 
 
-class Client:
-    """A connection to a gateway. Made by `connect`.
+class Client(Conversation):
+    """A program's conversation with a gateway, over one connection after the other.
 
     Attributes:
-        error: Why the connection ended, once it has.
+        error: Why the client ended, once it has.
 
     """
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.error: QmqError | None = None
-        self._reader = reader
-        self._writer = writer
-        self._socket_decoder = websocket.Decoder(masked=False, max_message=_MAX_MESSAGE)
-        self._decoder = stomp.Decoder(max_body=_MAX_MESSAGE, max_headers=1000, max_header_bytes=1 << 20)
-        self._numbers = itertools.count()
-        self._subscriptions: dict[str, Subscription] = {}
-        self._receipts: dict[str, asyncio.Future[Mapping[str, str]]] = {}
-        self._replies: dict[str, asyncio.Future[Received]] = {}  # by correlation id
-        self._connected: asyncio.Future[Mapping[str, str]] = asyncio.get_running_loop().create_future()
-        self._task = asyncio.create_task(self._receive())
+    @property
+    def state(self) -> State:
+        """`connecting`, `open`, `waiting` (for the next try) or `closed`."""
+        return self._states.now
+
+    @property
+    def generation(self) -> int:
+        """How many connections there have been."""
+        return self._link.generation
+
+    def states(self) -> AsyncIterator[State]:
+        """The state of now, and each that follows, up to `closed`."""
+        return self._states.follow()
+
+    async def wait_closed(self) -> QmqError:
+        """Returns when the client has ended, and why."""
+        return await asyncio.shield(self._finished)
+
+    # Publishing
 
     async def publish(
         self,
@@ -55,18 +64,79 @@ class Client:
     ) -> None:
         """Publishes one message; returns when the server has it.
 
+        While there is no connection it waits in the outbox. If the connection ends before the
+        receipt comes it is sent again on the next, and published once all the same.
+
         Args:
             destination: Such as `/topic/chat`.
             body: Octets, text (sent as `text/plain`), or anything else as JSON.
             headers: More headers for its readers.
-            receipt: If false, returns as soon as the message is on its way.
+            receipt: If false, returns as soon as the message is on its way; it is sent once,
+                and may be lost.
 
         Raises:
-            QmqError: What the server says is wrong, or why the connection ended.
+            QmqError: What the server says is wrong; why the client ended; `outbox-full` while
+                there is no connection, if too much waits for one already.
 
         """
-        octets, fields = _encode_body(body)
-        await self.tell("SEND", {"destination": destination, **fields, **(headers or {})}, octets, receipt=receipt)
+        if not receipt:
+            await self.drain()
+            self.publish_nowait(destination, body, headers)
+            return
+        key, answer = await self._post(destination, body, headers)
+        try:
+            with asking():
+                await answer
+        finally:
+            self.forget(key)
+
+    def publish_nowait(
+        self, destination: str, body: bytes | str | Any, headers: Mapping[str, str] | None = None
+    ) -> None:
+        """Publishes one message without waiting for anything. It is sent once, and may be lost.
+
+        Raises:
+            QmqError: `outbox-full` if too much waits for the connection, or why the client ended.
+
+        """
+        octets, fields = bodies.encode(body)
+        data = bodies.frame("SEND", {"destination": destination, **fields, **(headers or {})}, octets)
+        self.hand(next(self._numbers), data)
+
+    async def publish_many(self, messages: Iterable[Outgoing]) -> int:
+        """Publishes many messages in order; returns how many, when the server has all of them.
+
+        It does not wait for each receipt before it sends the next, and has no more of them on
+        their way than the outbox takes.
+
+        Args:
+            messages: `(destination, body)` or `(destination, body, headers)`, as of `publish`.
+
+        Raises:
+            QmqError: As `publish`; those that are not named by it may be published or not.
+
+        """
+        number, waiting = 0, deque[tuple[str, asyncio.Future[Answer]]]()
+        try:
+            with asking():
+                for number, (destination, body, *more) in enumerate(messages, 1):
+                    waiting.append(await self._post(destination, body, *more))
+                    if not number % _BURST:
+                        await self.drain()
+                        await asyncio.sleep(0)
+                    while waiting and waiting[0][1].done():
+                        waiting.popleft()[1].result()
+                while waiting:
+                    await waiting[0][1]
+                    waiting.popleft()
+        finally:
+            for key, _ in waiting:
+                self.forget(key)
+        return number
+
+    def transaction(self) -> Transaction:
+        """Begins a transaction: `async with client.transaction() as work: …`."""
+        return Transaction(self, f"{self._name}.{next(self._numbers)}", self._options.outbox_bytes)
 
     async def request(
         self,
@@ -85,69 +155,130 @@ class Client:
             seconds: How long the reply may take; a later one is dropped.
 
         Raises:
-            QmqError: `request-timeout`, or as `publish`.
+            QmqError: `request-timeout`; `connection-lost` and the like if the connection ended
+                after it was sent, for its reply cannot come any more; or as `publish`.
 
         """
-        key = str(next(self._numbers))
-        octets, fields = _encode_body(body)
-        # Whoever takes it from a queue after that would work for nobody.
-        fields["expiration"] = str(math.ceil(1000 * min(max(seconds, 0), _LONGEST)))
-        fields = {"destination": destination, **fields, **(headers or {}), "reply-to": _REPLIES, "correlation-id": key}
-        answer: asyncio.Future[Received] = asyncio.get_running_loop().create_future()
-        self._replies[key] = answer
-        try:
-            async with asyncio.timeout(seconds):
-                await self._send("SEND", fields, octets)
-                with asking():
-                    return await answer
-        except TimeoutError:
-            raise QmqError("request-timeout", f"none from {destination} in {seconds:g} seconds") from None
-        finally:
-            del self._replies[key]
+        key = next(self._numbers)
+        data = self._requests.frame(key, destination, body, headers, seconds)
+        await self.drain()
+        with self._requests.answers.expecting(key) as answer:
+            self.hand(key, data)
+            try:
+                async with asyncio.timeout(seconds):
+                    with asking():
+                        return await answer
+            except TimeoutError:
+                raise QmqError("request-timeout", f"none from {destination} in {seconds:g} seconds") from None
+            finally:
+                self._journal.remove(key)
 
-    async def subscribe(self, destination: str, headers: Mapping[str, str] | None = None) -> Subscription:
+    # Subscribing
+
+    async def subscribe(
+        self,
+        destination: str,
+        headers: Mapping[str, str] | None = None,
+        *,
+        max_messages: int | None = None,
+        max_bytes: int | None = None,
+        overflow: Overflow | None = None,
+        conflate_key: str | None = None,
+        cursor: str | None = None,
+        from_: Start | None = None,
+        ack: Ack | None = None,
+        prefetch: int | None = None,
+        callback: Callable[[Any], object] | None = None,
+        on_recovered: Callable[[bool], None] | None = None,
+    ) -> Subscription:
         """Subscribes to a destination or pattern; returns when the server has.
 
         Args:
             destination: Such as `/topic/prices.*`.
-            headers: For topics bounds and the like: `max-messages`, `max-bytes`, `overflow`,
-                `conflate-key`; for queues `ack` and `prefetch-count`.
+            headers: More headers of SUBSCRIBE.
+            max_messages: Of a topic: how many messages may wait for this client at the server.
+            max_bytes: Of a topic: how many octets may.
+            overflow: Of a topic: what happens beyond.
+            conflate_key: The header whose value says which messages replace each other.
+            cursor: The position after which to begin.
+            from_: Where to begin without one: `latest` unless you say `earliest`.
+            ack: Of a queue: `client-individual` or `client` to settle messages yourself.
+            prefetch: Of a queue: how many messages this client may have unsettled.
+            callback: Called with each message, one after the other; awaited if it is a
+                coroutine function. Without it, iterate the subscription.
+            on_recovered: Called after each return with whether nothing is missing.
 
         Raises:
-            QmqError: What the server says is wrong, or why the connection ended.
+            QmqError: What the server says is wrong, or why the client ended.
 
         """
-        key = str(next(self._numbers))
-        fields = {"id": key, "destination": destination, "from": "latest", **(headers or {})}
-
-        async def unsubscribe() -> None:
-            if key not in self._subscriptions:
-                return
-            await self._ask("UNSUBSCRIBE", {"id": key})
-            self._subscriptions.pop(key, None)
-
-        subscription = self._subscriptions[key] = Subscription(fields.get("ack", "auto"), unsubscribe)
-        answer = await self._ask("SUBSCRIBE", fields)
-        subscription.granted = {name: value for name, value in answer.items() if name != "receipt-id"}
+        self.check()
+        said = {
+            "max-messages": max_messages, "max-bytes": max_bytes, "overflow": overflow, "conflate-key": conflate_key,
+            "cursor": cursor, "from": from_, "ack": ack, "prefetch-count": prefetch,
+        }  # fmt: skip
+        fields = {**{name: str(value) for name, value in said.items() if value is not None}, **(headers or {})}
+        subscription = Subscription(self, next(self._numbers), destination, fields, on_recovered)
+        bodies.frame("SUBSCRIBE", subscription.frame_headers())  # refused here, it has not begun
+        self.join(subscription)
+        try:
+            with asking():
+                await subscription.made
+        except asyncio.CancelledError:
+            self.drop(subscription)
+            subscription.end(None)
+            raise
+        if callback is not None:
+            self.start(worker.call_back(self, subscription, callback))
         return subscription
 
+    # Working
+
+    async def serve(self, destination: str, handler: Callable[[Received], Any], *, concurrency: int = 1) -> None:
+        """Works for a queue until it is cancelled or the client ends.
+
+        Each message is acknowledged once the handler has returned. What the handler returns, if
+        it is not None, is the reply, if the message asks for one. If the handler raises, that
+        is reported, and the message goes back once, for anybody; the second time it is given up.
+
+        Args:
+            destination: Such as `/queue/jobs`.
+            handler: A function of a message, or a coroutine function.
+            concurrency: How many messages are worked on at the same time.
+
+        Raises:
+            QmqError: What the server says is wrong, or why the client ended.
+
+        """
+        await worker.serve(self, destination, handler, concurrency)
+
+    def handler(self, destination: str, *, concurrency: int = 1) -> Callable[[Handler], Handler]:
+        """Lets the decorated function work for a queue, as `serve` does, until the client ends."""
+
+        def begin(function: Handler) -> Handler:
+            self.start(self.serve(destination, function, concurrency=concurrency))
+            return function
+
+        return begin
+
+    # The end
+
     async def close(self) -> None:
-        """Says goodbye and closes. Does nothing if the connection has ended."""
+        """Says goodbye and closes; what is published and not sent yet goes out first. Does nothing if it has ended."""
+        goodbye = self._goodbye = self._goodbye or QmqError("closed")
+        tasks = [task for task in self._tasks if task is not asyncio.current_task()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         for subscription in self._subscriptions.values():
-            subscription.end(QmqError("closed"))  # nobody reads on, so nothing need wait for a reader
-        if self.error is None:
+            subscription.end(goodbye)  # nobody reads on, so nothing need wait for a reader
+        if self._link.connection is not None:
             try:
-                await asyncio.wait_for(self._ask("DISCONNECT", {}), 5)
+                await asyncio.wait_for(self.settle("DISCONNECT", {}), _GOODBYE)
             except (QmqError, TimeoutError):
                 pass
-        self._end(QmqError("closed"))
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
-        self._writer.close()
-        try:
-            await self._writer.wait_closed()
-        except OSError:
-            pass
+        self._finish(goodbye)
+        await self._link.stop()
 
     async def __aenter__(self) -> Self:
         return self
@@ -157,127 +288,13 @@ class Client:
     ) -> None:
         await self.close()
 
-    async def tell(self, command: str, headers: Mapping[str, str], body: bytes = b"", *, receipt: bool = True) -> None:
-        """Sends a frame; returns when the server has it, or, without `receipt`, as soon as it is on its way.
+    async def _post(
+        self, destination: str, body: Any, headers: Mapping[str, str] | None = None
+    ) -> tuple[str, asyncio.Future[Answer]]:
+        octets, fields = bodies.encode(body)
 
-        Raises:
-            QmqError: What the server says is wrong, or why the connection ended.
+        def frames(key: str) -> list[bytes]:
+            own = {"idempotency-key": f"{self._name}.{key}", **fields, **(headers or {}), "receipt": key}
+            return [bodies.frame("SEND", {"destination": destination, **own}, octets)]
 
-        """
-        if receipt:
-            await self._ask(command, headers, body)
-        else:
-            await self._send(command, headers, body)
-
-    async def login(self, host: str, login: str, passcode: str) -> None:
-        """Logs in. For `connect` only.
-
-        Raises:
-            QmqError: What the server says is wrong, or why the connection ended.
-
-        """
-        fields = {"accept-version": "1.2", "host": host, "heart-beat": "0,0"}
-        if login or passcode:
-            fields |= {"login": login, "passcode": passcode}
-        await self._send("CONNECT", fields)
-        await self._connected
-
-    async def _ask(self, command: str, headers: Mapping[str, str], body: bytes = b"") -> Mapping[str, str]:
-        receipt = str(next(self._numbers))
-        answer: asyncio.Future[Mapping[str, str]] = asyncio.get_running_loop().create_future()
-        self._receipts[receipt] = answer
-        try:
-            await self._send(command, {**headers, "receipt": receipt}, body)
-            with asking():
-                return await answer
-        finally:
-            self._receipts.pop(receipt, None)
-
-    async def _send(self, command: str, headers: Mapping[str, str], body: bytes = b"") -> None:
-        if self.error is not None:
-            raise self.error
-        try:
-            data = stomp.encode(command, headers, body)
-        except UnicodeEncodeError as error:
-            raise QmqError("bad-header", f"{error.object[:32]!r} is no UTF-8") from None
-        kind = websocket.TEXT if stomp.is_text(data) else websocket.BINARY
-        try:
-            self._writer.write(websocket.encode_masked(kind, data, os.urandom(4)))
-            await self._writer.drain()
-        except OSError as error:
-            self._end(QmqError("connection-lost"))
-            raise QmqError("connection-lost") from error
-
-    async def _receive(self) -> None:
-        reason = QmqError("connection-lost")
-        try:
-            while data := await self._reader.read(1 << 16):
-                for kind, payload in self._socket_decoder.feed(data):
-                    await self._take(kind, payload)
-                error = self._socket_decoder.error or self._decoder.error
-                if error is not None:
-                    reason = error
-                    break
-        except OSError:
-            pass
-        except QmqError as error:
-            reason = error
-        self._end(reason)
-        self._writer.close()
-
-    async def _take(self, kind: int, payload: bytes) -> None:
-        if kind in (websocket.TEXT, websocket.BINARY):
-            for frame in self._decoder.feed(payload):
-                await self._on_frame(frame)
-        elif kind == websocket.PING:
-            self._writer.write(websocket.encode_masked(websocket.PONG, payload, os.urandom(4)))
-        elif kind == websocket.CLOSE:
-            self._writer.write(websocket.encode_masked(websocket.CLOSE, payload[:2], os.urandom(4)))
-            number = websocket.close_code(payload)
-            name = next((code.name for code in CODES.values() if code.close == number), "connection-lost")
-            raise QmqError(name, payload[2:].decode(errors="replace"))
-
-    async def _on_frame(self, frame: stomp.Frame) -> None:
-        head, body = frame
-        headers = head.headers
-        if head.command == "MESSAGE":
-            key = headers.get("subscription", "")
-            subscription = self._subscriptions.get(key)
-            if subscription is not None:
-                await subscription.put(Received(headers, body, self, subscription.unsettled))
-            elif key == _REPLIES:
-                reply = self._replies.get(headers.get("correlation-id", ""))
-                if reply is not None and not reply.done():  # otherwise it comes too late
-                    reply.set_result(Received(headers, body, self, Unsettled()))
-        elif head.command == "RECEIPT":
-            answer = self._receipts.get(headers.get("receipt-id", ""))
-            if answer is not None and not answer.done():
-                answer.set_result(headers)
-        elif head.command == "CONNECTED":
-            if not self._connected.done():
-                self._connected.set_result(headers)
-        elif head.command == "ERROR":
-            code = headers.get("code", "connection-lost")
-            detail = body.decode(errors="replace")
-            raise QmqError(code if code in CODES else "connection-lost", detail or headers.get("message", ""))
-
-    def _end(self, reason: QmqError) -> None:
-        if self.error is not None:
-            return
-        self.error = reason
-        waiting: list[asyncio.Future[Any]] = [self._connected, *self._receipts.values(), *self._replies.values()]
-        for answer in waiting:
-            if not answer.done():
-                answer.set_exception(reason)
-                answer.exception()  # whoever waits is told; nobody else need be
-        for subscription in self._subscriptions.values():
-            subscription.end(reason)
-
-
-def _encode_body(body: Any) -> tuple[bytes, dict[str, str]]:
-    """The octets of a body, and the header that says what they are."""
-    if isinstance(body, (bytes, bytearray, memoryview)):
-        return bytes(body), {}
-    if isinstance(body, str):
-        return body.encode(), {"content-type": "text/plain"}
-    return json.dumps(body).encode(), {"content-type": "application/json"}
+        return await self.post(frames)

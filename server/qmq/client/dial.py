@@ -1,95 +1,82 @@
-"""How a client reaches a gateway: address, TLS, the WebSocket handshake, and the login."""
+"""One connection to one gateway: TCP, TLS, WebSocket where the address says so, and the login."""
 
 from __future__ import annotations
 
 import asyncio
-import base64
-import os
+import inspect
 import ssl
-from urllib.parse import urlsplit
 
-from qmq.client.client import Client
+from qmq.client.address import Address
+from qmq.client.connection import Connection, explain
+from qmq.client.options import Options
+from qmq.client.transport import Plain
+from qmq.client.websocket import WebSocket
 from qmq.errors import QmqError
-from qmq.wire import websocket
 
 
-async def connect(
-    url: str, login: str = "", passcode: str = "", *, tls: ssl.SSLContext | None = None, seconds: float = 10.0
-) -> Client:
-    """Connects to a gateway and logs in.
-
-    Args:
-        url: `ws://` or `wss://` (or `http://`, `https://`), host and port; the
-            path is `/stomp` if there is none; a query is sent with it.
-        login: Name to log in with.
-        passcode: Password or token.
-        tls: For `wss`, if the default context does not do: for an authority of your
-            own, or to show a certificate.
-        seconds: How long all of it may take.
+async def dial(address: Address, options: Options) -> Connection:
+    """Connects and logs in.
 
     Raises:
         QmqError: `connect-failed` if there is no gateway, or what it says.
 
     """
     try:
-        async with asyncio.timeout(seconds):
-            return await _connect(url, login, passcode, tls)
+        async with asyncio.timeout(options.seconds):
+            connection = await _open(address, options)
+            try:
+                await connection.login(await _credentials(address, options), options.heartbeat)
+            except BaseException:
+                connection.abort()
+                raise
+            return connection
     except TimeoutError as error:
-        raise QmqError("connect-failed", f"{url} did not answer within {seconds:g} seconds") from error
+        raise QmqError("connect-failed", f"no answer within {options.seconds:g} seconds") from error
 
 
-async def _connect(url: str, login: str, passcode: str, tls: ssl.SSLContext | None) -> Client:
+async def _open(address: Address, options: Options) -> Connection:
+    loop = asyncio.get_running_loop()
+
+    def make() -> Connection:
+        return Connection(WebSocket(address) if address.websocket else Plain(), options.outbox_bytes)
+
     try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError as error:
-        raise QmqError("connect-failed", f"{url!r}: {error}") from error
-    if parts.scheme not in ("ws", "wss", "http", "https") or not parts.hostname:
-        raise QmqError("connect-failed", f"{url!r} is no ws:// or wss:// address")
-    secure = parts.scheme in ("wss", "https")
-    port = port or (443 if secure else 80)
-    try:
-        reader, writer = await asyncio.open_connection(
-            parts.hostname, port, ssl=(tls or ssl.create_default_context()) if secure else None, limit=1 << 18
+        _, connection = await loop.create_connection(
+            make,
+            address.host,
+            address.port,
+            ssl=(options.tls or ssl.create_default_context()) if address.secure else None,
         )
+    except TimeoutError:
+        raise
     except (OSError, UnicodeError) as error:
-        raise QmqError("connect-failed", f"{url}: {_explain(error)}") from error
-    path = parts.path if parts.path.strip("/") else "/stomp"
+        raise QmqError("connect-failed", explain(error)) from error
+    return connection
+
+
+async def _credentials(address: Address, options: Options) -> dict[str, str]:
+    """The headers of CONNECT that say who this is. A token is asked for anew each time."""
+    fields = {"host": address.host}
+    if options.token is not None:
+        return fields | {"login": options.login or "token", "passcode": await fetch_token(options)}
+    login, passcode = options.login or address.login, options.passcode or address.passcode
+    return fields | ({"login": login, "passcode": passcode} if login or passcode else {})
+
+
+async def fetch_token(options: Options) -> str:
+    """The token of now.
+
+    Raises:
+        QmqError: `connect-failed` if the program's own function fails.
+
+    """
+    token = options.token
+    if token is None or isinstance(token, str):
+        return token or ""
     try:
-        await _handshake(reader, writer, parts.netloc, f"{path}?{parts.query}" if parts.query else path)
-    except BaseException:
-        writer.close()
+        found = token()
+        return str(await found if inspect.isawaitable(found) else found)
+    except QmqError:
         raise
-    client = Client(reader, writer)
-    try:
-        await client.login(parts.hostname, login, passcode)
-    except BaseException:
-        await client.close()
-        raise
-    return client
-
-
-async def _handshake(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str, path: str) -> None:
-    key = base64.b64encode(os.urandom(16)).decode()
-    writer.write(
-        f"GET {path} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: v12.stomp\r\n\r\n".encode()
-    )
-    try:
-        answer = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-    except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, OSError) as error:
-        why = f": {_explain(error)}" if isinstance(error, ssl.SSLError) else ""
-        raise QmqError("connect-failed", f"the server ended the WebSocket handshake{why}") from error
-    status, _, head = answer.partition("\r\n")
-    lines = [line.partition(":") for line in head.split("\r\n")]
-    fields = {name.strip().lower(): value.strip() for name, _, value in lines}
-    if status.split(" ")[1:2] != ["101"] or fields.get("sec-websocket-accept") != websocket.accept_key(key):
-        raise QmqError("connect-failed", f"the server answered {status!r}")
-
-
-def _explain(error: Exception) -> str:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"the server's certificate is not believed: {error.verify_message}"
-    if isinstance(error, ssl.SSLError) and error.reason:
-        return f"TLS failed: {error.reason.lower().replace('_', ' ')}"
-    return str(getattr(error, "strerror", None) or error)
+    except Exception as error:
+        raise QmqError("connect-failed", f"there is no token: {error!r}") from error

@@ -1,0 +1,49 @@
+"""Requests that wait for their replies, by correlation id. It sends nothing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from qmq.client import body as bodies
+from qmq.client.answers import Answers
+from qmq.client.journal import Journal
+from qmq.client.received import Received
+from qmq.errors import QmqError
+
+# Where replies come: a name of the client's own, for which the server has a private
+# address. Nobody subscribes to it: the server knows from the request.
+REPLIES = "/temp-queue/qmq.replies"
+
+_LONGEST = 10**9  # seconds that the server is told a request is of use
+
+
+class Requests:
+    """The requests of one client.
+
+    Attributes:
+        answers: Those who wait, by correlation id.
+
+    """
+
+    def __init__(self) -> None:
+        self.answers: Answers[Received] = Answers()
+
+    def frame(self, key: str, destination: str, body: Any, headers: Mapping[str, str] | None, seconds: float) -> bytes:
+        """The SEND of a request. Whoever takes it from a queue after its time would work for nobody.
+
+        Raises:
+            QmqError: `bad-header`.
+
+        """
+        octets, fields = bodies.encode(body)
+        fields["expiration"] = str(math.ceil(1000 * min(max(seconds, 0), _LONGEST)))
+        own = {"reply-to": REPLIES, "correlation-id": key}
+        return bodies.frame("SEND", {"destination": destination, **fields, **(headers or {}), **own}, octets)
+
+    def lose(self, error: QmqError, journal: Journal) -> None:
+        """The connection ended: of what was sent on it no reply can come. What waits in the journal waits on."""
+        for key in self.answers:
+            if key not in journal:
+                self.answers.fail(key, error)

@@ -1,0 +1,64 @@
+"""Messages given to functions of the program: callbacks of subscriptions, and workers on queues."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from qmq.client.received import Received
+from qmq.client.subscription import Subscription
+from qmq.errors import QmqError
+
+if TYPE_CHECKING:
+    from qmq.client.client import Client
+
+
+async def call_back(client: Client, subscription: Subscription, callback: Callable[[Received], object]) -> None:
+    """Gives each message of a subscription to a function. What that raises is reported, and the next is given."""
+    while (message := await subscription.next()) is not None:
+        try:
+            await _result(callback(message))
+        except Exception as error:
+            client.report(f"the callback of {subscription.destination} failed", error)
+
+
+async def serve(client: Client, destination: str, handler: Callable[[Received], Any], concurrency: int) -> None:
+    """As `Client.serve`."""
+    work = await client.subscribe(destination, ack="client-individual", prefetch=concurrency)
+    tasks = [asyncio.create_task(_work(client, work, handler)) for _ in range(concurrency)]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        client.drop(work)
+        work.end(None)
+
+
+async def _work(client: Client, work: Subscription, handler: Callable[[Received], Any]) -> None:
+    while (message := await work.next()) is not None:
+        with contextlib.suppress(QmqError):  # if its connection has ended, it comes again
+            if await _is_done(client, message, handler):
+                await message.ack(receipt=False)
+            else:
+                await message.nack(requeue=not message.redelivered, receipt=False)
+
+
+async def _is_done(client: Client, message: Received, handler: Callable[[Received], Any]) -> bool:
+    """Works on one message; false if that failed, once it is reported."""
+    try:
+        answer = await _result(handler(message))
+        if answer is not None and "reply-to" in message.headers:
+            await message.reply(answer, receipt=False)
+    except Exception as error:
+        client.report(f"the handler of {message.destination} failed", error)
+        return False
+    return True
+
+
+async def _result(found: Any) -> Any:
+    return await found if inspect.isawaitable(found) else found
