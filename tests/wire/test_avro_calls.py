@@ -184,7 +184,7 @@ WEIGHT = {"name": "weight", "type": "double"}
 def test_a_client_of_another_version(fields, data, expected):
     call = Responder(OWN).read(request(version(*fields), data))
     assert code(call) is None
-    assert call.parameters["letter"] == {"weight": 0.5, "body": "", **expected}
+    assert call.parameters["letter"] == {"weight": 0.5, "body": b"", **expected}
 
 
 @pytest.mark.parametrize(

@@ -169,11 +169,10 @@ def _number(values: Values, name: str, most: int | None = None) -> int:
 
 
 def _posting(message: Values) -> Posting:
-    headers, kind, body = message["headers"], message["contentType"], message["body"]
+    headers, kind = message["headers"], message["contentType"]
     if kind:
         headers = {**headers, "content-type": kind}
-    # The default of bytes is text in a protocol, and fastavro gives it as that.
-    return Posting(message["destination"], body or b"", headers, message["idempotencyKey"])
+    return Posting(message["destination"], message["body"], headers, message["idempotencyKey"])
 
 
 def _page(reading: Reading) -> Values:
