@@ -23,7 +23,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
-from bench import backlog, idle, load, plan, polls, posts, process, report, returning, settle
+from bench import backlog, idle, load, plan, polls, posts, process, report, returning, settle, streams
 from bench.plan import AnyScenario, Effort, PostScenario, QueueScenario, Scenario
 from bench.process import BenchError, Process
 from bench.results import Figure, Results
@@ -128,6 +128,7 @@ def _find_figure(limit: str, base: Path) -> Figure | str:
     ways: dict[str, Callable[[Process], Figure]] = {
         "poll-memory": polls.weigh,
         "poll-reach": lambda server: polls.reach(server, system.talk(server.port)),
+        "streams": lambda server: streams.measure(server, system.talk(server.port)),
         "return": lambda server: returning.measure(server, system.talk(server.port)),
     }
     found = _weigh(system, Path(tempfile.mkdtemp(dir=base)) / limit, ways[limit])
@@ -139,7 +140,9 @@ def _sample(system: System, server: Process, scenario: AnyScenario, effort: Effo
     if isinstance(scenario, Scenario):
         return load.run(server.port, system.talk(server.port), scenario, effort.warm_up, effort.seconds)
     if isinstance(scenario, PostScenario):
-        return posts.run(server.port, system.posts[scenario.name], scenario, effort.warm_up, effort.seconds)
+        return posts.run(
+            server.http_port or server.port, system.posts[scenario.name], scenario, effort.warm_up, effort.seconds
+        )
     assert system.queue is not None
     return settle.run(server.port, system.queue, scenario, effort.warm_up, effort.seconds)
 
@@ -192,12 +195,12 @@ def _can(system: System, scenario: AnyScenario) -> bool:
     """Whether a system has what is measured."""
     if isinstance(scenario, QueueScenario):
         return system.queue is not None
-    return not isinstance(scenario, PostScenario) or scenario.name in system.posts
+    return scenario.name in system.posts if isinstance(scenario, PostScenario) else system.subscribes
 
 
 def measure(results: Results, systems: list[System], effort: Effort, base: Path, weigh: list[str]) -> None:
     """Fill in the results."""
-    for system in systems if plan.IDLE in weigh else []:
+    for system in [each for each in systems if each.subscribes] if plan.IDLE in weigh else []:
         results.idle[system.name] = _weigh_idle(system, effort, base)
     for system in systems if plan.BACKLOG in weigh else []:
         if system.queue and system.queue_messages:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 IDLE = "idle"  # in `--scenarios`: the memory of idle connections
 BACKLOG = "queue-memory"  # and that of messages waiting in a queue
 SUBJECT, FLOOR, PEER = "qmq", "floor", "rabbitmq"
+HTTP_PEER = "rabbitmq-http"
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,14 @@ AnyScenario = Scenario | QueueScenario | PostScenario
 # measured while it throttles or swaps.
 QUEUES = {each.name: each for each in (QueueScenario("queue", prefetch=100, window=2000),)}
 
-POSTS = {each.name: each for each in (PostScenario("avro-100", "Avro", batch=100),)}
+POSTS = {
+    each.name: each
+    for each in (
+        PostScenario("json-1", "JSON", batch=1),
+        PostScenario("json-100", "JSON", batch=100),
+        PostScenario("avro-100", "Avro", batch=100),
+    )
+}
 
 
 @dataclass(frozen=True)
@@ -115,6 +123,7 @@ LIMITS = {
     for each in (
         Limit("poll-memory", "waiting long-poll with one subscription", 12, "KB"),
         Limit("poll-reach", "a message to 1,000 waiting long-polls", 3, "times as long as to WebSockets"),
+        Limit("streams", "2,000 event streams, a message a second each: p99", 200, "ms"),
         Limit("return", "5,000 come back, 50 messages behind: p99 of who stayed", 5, "times that before"),
     )
 }
@@ -190,6 +199,8 @@ GOALS: tuple[Goal, ...] = (
     IdleGoal(10),
     RateGoal("queue", 40_000),
     RateGoal("queue", 2.0, PEER),
+    RateGoal("json-1", 4_000),
+    RateGoal("json-100", 60_000),
     RateGoal("avro-100", 60_000),
     BacklogGoal(700),
     *LIMITS.values(),

@@ -66,6 +66,7 @@ class Process:
     popen: subprocess.Popen[bytes]
     log: Path
     port: int = 0
+    http_port: int = 0  # where it answers requests, if that is elsewhere
     helpers: list[Process] = field(default_factory=list)
 
     def last_words(self) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bench.backlog import BODY_OCTETS, Backlog
 from bench.idle import Idle
-from bench.plan import FLOOR, PEER, PostScenario, QueueScenario
+from bench.plan import FLOOR, HTTP_PEER, PEER, PostScenario, QueueScenario
 from bench.results import Results
 
 Table = list[list[str]]  # the first row is the heading; the first column is text, the others are figures
@@ -39,22 +39,22 @@ def latencies(results: Results) -> Table:
 
 def queues(results: Results) -> Table:
     """Thousands of messages settled per second, how many times RabbitMQ's, and the latency."""
-    return _beside_the_peer(results, results.queues)
+    return _beside_the_peer(results, results.queues, PEER)
 
 
 def posts(results: Results) -> Table:
     """Thousands of messages published per second by HTTP requests, how many times RabbitMQ's, and the latency."""
-    return _beside_the_peer(results, results.posts)
+    return _beside_the_peer(results, results.posts, HTTP_PEER)
 
 
-def _beside_the_peer(results: Results, scenarios: Sequence[QueueScenario | PostScenario]) -> Table:
+def _beside_the_peer(results: Results, scenarios: Sequence[QueueScenario | PostScenario], peer: str) -> Table:
     return _by_system(
         results,
         [title for scenario in scenarios for title in (scenario.title, "p50 / p99, ms")],
         lambda system: [
             cell
             for scenario in scenarios
-            for cell in (_rate(results, system, scenario.name, PEER), _latency(results, system, scenario.name))
+            for cell in (_rate(results, system, scenario.name, peer), _latency(results, system, scenario.name))
         ],
     )
 

@@ -9,6 +9,7 @@ that is never an error.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import os
@@ -59,6 +60,7 @@ class System:
     missing: Callable[[], str]  # why it cannot run here; empty if it can
     start: Callable[[Path], Process]  # in that empty directory; returns when it accepts connections
     talk: Callable[[int], Conversation]  # for that port
+    subscribes: bool = True  # whether anybody can subscribe to it here
     idle_connections: int = 8000  # how many the memory measurement opens at most
     queue: QueueTalk | None = None  # nothing if it has no messages that are settled one by one
     queue_messages: int = 0  # how many the measurement of waiting messages publishes at most; 0: it keeps none
@@ -164,6 +166,17 @@ def _avro(batch: int) -> Post:
     return post
 
 
+def _json(batch: int) -> Post:
+    """A request to publish so many messages, as QMQ's JSON API has it."""
+
+    def post(port: int) -> bytes:
+        message = {"destination": floor.DESTINATION, "body": wire.BODY.decode()}
+        body = json.dumps([message] * batch if batch > 1 else message).encode()
+        return wire.post("/api/v1/publish", port, "application/json", body)
+
+    return post
+
+
 def _start_qmq(work: Path) -> Process:
     # The name is part of each message id: a given one makes the frames as long on every machine, and as the floor's.
     command = [
@@ -196,16 +209,24 @@ log.file = false
 """
 
 
+# Apart from the other, since its statistics cost it something in whatever it does.
+RABBITMQ_HTTP_CONF = "management.tcp.port = {http}\nmanagement.tcp.ip = 127.0.0.1\n"
+
+
 def _rabbitmq_missing() -> str:
     # The script of the package's library directory: the one on the path insists on a system user.
     return "" if RABBITMQ_SCRIPT.exists() and shutil.which("epmd") else "not installed"
 
 
-def _start_rabbitmq(work: Path) -> Process:
-    """A node of our own beside any that the machine may run: own name, own port mapper, own directories."""
+def _start_rabbitmq(work: Path, http: int = 0) -> Process:
+    """A node of our own beside any that the machine may run: own name, own port mapper, own directories.
+
+    With `http`, its management answers requests on that port.
+    """
     port, amqp, stomp, epmd, dist = (process.free_port() for _ in range(5))
-    (work / "rabbitmq.conf").write_text(RABBITMQ_CONF.format(port=port, amqp=amqp, stomp=stomp))
-    (work / "plugins").write_text("[rabbitmq_web_stomp].\n")
+    conf = RABBITMQ_CONF + (RABBITMQ_HTTP_CONF if http else "")
+    (work / "rabbitmq.conf").write_text(conf.format(port=port, amqp=amqp, stomp=stomp, http=http))
+    (work / "plugins").write_text(f"[rabbitmq_web_stomp{',rabbitmq_management' if http else ''}].\n")
     env = {
         "HOME": str(work),  # where the Erlang cookie is made
         "ERL_EPMD_PORT": str(epmd),
@@ -230,7 +251,70 @@ def _start_rabbitmq(work: Path) -> Process:
         mapper.stop()
         raise
     server.helpers.append(mapper)
-    return _start_on_port(server, port)
+    server.http_port = http
+    return _start_on_port(server, http or port)
+
+
+def _start_rabbitmq_http(work: Path) -> Process:
+    return _start_rabbitmq(work, process.free_port())
+
+
+def _rabbitmq_post(port: int) -> bytes:
+    """A request of RabbitMQ's management to publish one message."""
+    message = {"properties": {}, "routing_key": "bench", "payload": wire.BODY.decode(), "payload_encoding": "string"}
+    login = "Basic " + base64.b64encode(b"guest:guest").decode()
+    path = "/api/exchanges/%2F/amq.topic/publish"
+    return wire.post(path, port, "application/json", json.dumps(message).encode(), Authorization=login)
+
+
+# ---- nchan: nginx ----------------------------------------------------------------------------------------------------
+
+NGINX_MODULE = Path("/usr/lib/nginx/modules/ngx_nchan_module.so")
+
+NGINX_CONF = """\
+load_module {module};
+worker_processes 1;
+daemon off;
+pid nginx.pid;
+error_log stderr error;
+events {{ worker_connections 20000; }}
+http {{
+  access_log off;
+  keepalive_requests 100000000;
+  client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi;
+  uwsgi_temp_path uwsgi; scgi_temp_path scgi;
+  server {{
+    listen 127.0.0.1:{port};
+    location = /pub {{ nchan_publisher http websocket; nchan_channel_id bench; nchan_message_buffer_length 1000; }}
+    location = /sub {{ nchan_subscriber websocket; nchan_channel_id bench; nchan_subscriber_first_message newest; }}
+  }}
+}}
+"""
+
+
+def _nginx() -> str | None:
+    return shutil.which("nginx", path=os.environ.get("PATH", "") + os.pathsep + "/usr/sbin")
+
+
+def _nchan_missing() -> str:
+    return "" if NGINX_MODULE.exists() and _nginx() else "not installed"
+
+
+def _start_nchan(work: Path) -> Process:
+    binary, port = _nginx(), process.free_port()
+    if binary is None:
+        raise BenchError("not installed")
+    (work / "nginx.conf").write_text(NGINX_CONF.format(module=NGINX_MODULE, port=port))
+    return _start_on_port(process.start([binary, "-p", str(work), "-c", "nginx.conf"], work), port)
+
+
+def _nchan_talk(port: int) -> Conversation:
+    joined: list[Step] = [(wire.upgrade("/pub", port), b"\r\n\r\n")]
+    return Conversation([(wire.upgrade("/sub", port), b"\r\n\r\n")], joined, wire.client_frame(wire.BODY))
+
+
+def _nchan_post(port: int) -> bytes:
+    return wire.post("/pub", port, "text/plain", wire.BODY)
 
 
 # ---- NATS ------------------------------------------------------------------------------------------------------------
@@ -305,7 +389,7 @@ SYSTEMS = {
             _stomp_talk("/stomp"),
             queue=_stomp_queue("/stomp"),
             queue_messages=1_000_000,
-            posts={"avro-100": _avro(100)},
+            posts={"json-1": _json(1), "json-100": _json(100), "avro-100": _avro(100)},
         ),
         System("nats", "NATS WebSocket", _nats_missing, _start_nats, _nats_talk),
         # It needs minutes for 8,000 connections on one scheduler, and the figure per connection does not change. A
@@ -320,5 +404,15 @@ SYSTEMS = {
             queue=_stomp_queue("/ws", login="guest", passcode="guest"),
             queue_messages=200_000,
         ),
+        System(
+            "rabbitmq-http",
+            "RabbitMQ management",
+            _rabbitmq_missing,
+            _start_rabbitmq_http,
+            _stomp_talk("/ws", login="guest", passcode="guest"),
+            subscribes=False,
+            posts={"json-1": _rabbitmq_post},
+        ),
+        System("nchan", "nchan", _nchan_missing, _start_nchan, _nchan_talk, posts={"json-1": _nchan_post}),
     )
 }

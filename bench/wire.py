@@ -92,10 +92,16 @@ def acknowledgement(ack: bytes, **headers: str) -> bytes:
     return client_frame(stomp("ACK", {"id": ack.decode(), **headers}), key=PLAIN_KEY)
 
 
-def post(path: str, port: int, kind: str, body: bytes) -> bytes:
+def post(path: str, port: int, kind: str, body: bytes, **headers: str) -> bytes:
     """An HTTP request with a body of this content type."""
     head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}"
-    return head.encode() + b"\r\n\r\n" + body
+    more = "".join(f"\r\n{name}: {value}" for name, value in headers.items())
+    return f"{head}{more}\r\n\r\n".encode() + body
+
+
+def get(path: str, port: int) -> bytes:
+    """An HTTP request without a body."""
+    return f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode()
 
 
 def zigzag(number: int) -> bytes:
