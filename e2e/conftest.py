@@ -1,25 +1,11 @@
 """A real node in a process of its own, and real Chromium pages that talk to it."""
 
 import re
-import shutil
 from urllib.parse import urlsplit
 
 import pytest
+from browsers import start_chromium
 from running import Gateway
-from selenium import webdriver
-
-FLAGS = (
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-dev-shm-usage",
-    "--no-first-run",
-    "--disable-quic",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--window-size=1280,800",
-)
 
 
 @pytest.fixture
@@ -36,12 +22,7 @@ def gateway(tmp_path):
 @pytest.fixture(scope="session")
 def chrome():
     """One browser for all tests."""
-    options = webdriver.ChromeOptions()
-    options.binary_location = shutil.which("chromium")
-    for flag in FLAGS:
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(shutil.which("chromedriver")))
+    driver = start_chromium()
     driver.set_script_timeout(30)
     yield driver
     driver.quit()

@@ -86,7 +86,7 @@ def test_the_landing_page_shows_prices_and_leads_to_the_demos(pages):
     assert page.run("return [...document.querySelectorAll('.cards a.demo')].every((a) => a.href.includes('/demo/'))")
 
 
-@pytest.mark.parametrize("path", ["/", "/demo/", "/demo/chat.html", "/demo/ticker.html"])
+@pytest.mark.parametrize("path", ["/", "/demo/", "/demo/chat.html", "/demo/ticker.html", "/demo/jobs.html"])
 def test_pages_fit_a_phone_and_log_nothing(chrome, pages, path):
     page = pages("/health/live")
     with page:

@@ -1,7 +1,8 @@
 /**
  * @fileoverview Builds the browser client: writes the table of error codes from
- * the server's, compiles closure/qmq, and wraps the result for script tags (and
- * require) and as a module.
+ * the server's and the deps.js of uncompiled pages, compiles closure/qmq, and
+ * wraps the result for script tags (and require) and as a module. Compiles the
+ * demo that is compiled together with the client, too.
  *
  *     node js/build.mjs           writes the files
  *     node js/build.mjs --check   writes nothing; exit 1 if any file differs
@@ -43,6 +44,22 @@ const BUNDLES = [
     names: ['FakeTransport'],
   },
 ];
+
+/** The demo of a Closure page: its code and the client's in one file. */
+const DEMO = {
+  entry: 'js/demos/ways/hello.js',
+  namespace: 'qmq.demo.hello',
+  script: 'js/demos/ways/compiled.js',
+};
+
+/** Which module lies in which file, for pages that load them one by one. */
+const DEPS = [
+  {path: 'closure/qmq/deps.js', words: 'the client', from: ['-r', 'closure/qmq', '-e', '**/*_test.js', '-e', '**/deps.js']},
+  {path: 'js/demos/ways/deps.js', words: 'the page', from: ['-f', DEMO.entry]},
+];
+
+/** From base.js to where a gateway serves each folder. */
+const SERVED = [['closure/qmq/', '../qmq/'], ['js/demos/', '../../demo/']];
 
 const LICENCE = '/* QMQ, the Quick Message Queue. Licence: Apache-2.0. */\n';
 
@@ -98,6 +115,24 @@ exports = {TABLE};
 `;
 }
 
+/** What tells base.js where the modules are, relative to it, as a gateway serves them. */
+async function depsOf({from, words}) {
+  const library = 'node_modules/google-closure-library/closure/goog';
+  const {stdout} = await promisify(execFile)(
+      process.execPath, ['node_modules/.bin/closure-make-deps', ...from, '--no-validate', '--closure-path', library],
+      {cwd: ROOT});
+  const lines = stdout.split('\n').filter((line) => line.startsWith('goog.') && line.includes('../'));
+  const there = SERVED.reduce(
+      (text, [folder, url]) => text.replaceAll(`'../../../../${folder}`, `'${url}`), lines.join('\n'));
+  return `/**
+ * @fileoverview Where the modules of ${words} are, for pages that load them with
+ * base.js of the Closure Library. Made by js/build.mjs.
+ */
+
+${there}
+`;
+}
+
 /** A JavaScript string in single quotes. */
 function quote(text) {
   const inner = JSON.stringify(text).slice(1, -1);
@@ -105,7 +140,7 @@ function quote(text) {
 }
 
 /** Strictest: every warning is an error, lint included. */
-function flags({entry, namespace}) {
+function flags({entry, namespace, names}) {
   return [
     '--compilation_level=ADVANCED',
     '--dependency_mode=PRUNE',
@@ -113,6 +148,7 @@ function flags({entry, namespace}) {
     '--js=node_modules/google-closure-library/closure/goog/base.js',
     '--js=closure/qmq/**.js',
     '--js=!closure/qmq/**_test.js',
+    '--js=!closure/qmq/deps.js',
     '--js=!closure/qmq/closure/**.js',
     `--js=${entry}`,
     '--externs=js/externs.js',
@@ -124,8 +160,9 @@ function flags({entry, namespace}) {
     '--hide_warnings_for=google-closure-library',
     '--define=goog.DEBUG=false',
     '--assume_function_wrapper',
-    '--generate_exports',
-    '--export_local_property_definitions',
+    // Without names for others, nothing is kept but what the entry uses.
+    `--generate_exports=${!!names}`,
+    ...(names ? ['--export_local_property_definitions'] : []),
     '--emit_use_strict=false',
   ];
 }
@@ -172,7 +209,11 @@ async function main(isCheck) {
   const errors = JSON.parse(await readFile(join(ROOT, ERRORS), 'utf8'));
   // The compiler reads the table, so a stale one ends a check here.
   if (!await settle(TABLE, errorTable(errors), isCheck) && isCheck) return 1;
-  let isSame = true;
+  let isSame = await settle(
+      DEMO.script, `${LICENCE}(function(){${await compile(DEMO)}}).call(window);\n`, isCheck);
+  for (const deps of DEPS) {
+    isSame = await settle(deps.path, await depsOf(deps), isCheck) && isSame;
+  }
   for (const bundle of BUNDLES) {
     const code = await compile(bundle);
     const script = await settle(`${bundle.dist}.js`, asScript(code, bundle), isCheck);

@@ -2,6 +2,7 @@
 
 import pytest
 
+from qmq.gateway import pages
 from qmq.gateway.pages import static_root
 from tests.helpers import plain
 
@@ -20,6 +21,9 @@ DEMOS = {
     "/demo/chat.html": "text/html; charset=utf-8",
     "/demo/ticker.js": "text/javascript; charset=utf-8",
     "/demo/demo.css": "text/css; charset=utf-8",
+    "/demo/ways/script.html": "text/html; charset=utf-8",
+    "/demo/ways/compiled.js": "text/javascript; charset=utf-8",
+    "/demo/ways/hello.js": "text/javascript; charset=utf-8",
 }
 
 
@@ -70,6 +74,28 @@ async def test_demos_are_there_only_if_asked_for(start_node, dial):
         assert (await peer.ask(plain(path))).problem() == (404, "not-found")
     answer = await (await dial(with_demo)).ask(plain("/demo"))
     assert (answer.status, answer.headers["location"]) == (302, "/demo/")
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_base_js_is_served_with_the_demos_of_a_checkout(start_node, dial, monkeypatch, tmp_path):
+    without = await start_node()
+    (tmp_path / "base.js").write_text("var goog = {};")
+    (tmp_path / "array.js").write_text("")
+    monkeypatch.setattr(pages, "closure_library", lambda: tmp_path)
+    peer = await dial(await start_node({"demo": True}))
+    assert (await peer.ask(plain("/closure/goog/base.js"))).body == b"var goog = {};"
+    assert (await peer.ask(plain("/closure/goog/array.js"))).problem() == (404, "not-found")
+    monkeypatch.setattr(pages, "closure_library", lambda: None)
+    for node in (without, await start_node({"demo": True})):
+        assert (await (await dial(node)).ask(plain("/closure/goog/base.js"))).problem() == (404, "not-found")
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_only_the_uncompiled_demo_may_evaluate_what_it_fetched(start_node, dial):
+    peer = await dial(await start_node({"demo": True}))
+    answer = await peer.ask(plain("/demo/ways/closure.html"))
+    assert "script-src 'self' 'unsafe-eval'; " in answer.headers["content-security-policy"]
+    check_safe(await peer.ask(plain("/demo/ways/compiled.html")))
 
 
 @pytest.mark.gen_test(timeout=20)

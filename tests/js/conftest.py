@@ -10,30 +10,17 @@ from __future__ import annotations
 import functools
 import http.server
 import re
-import shutil
 import subprocess
 import threading
 import urllib.parse
 from pathlib import Path
 
 import pytest
-from selenium import webdriver
+from browsers import start_chromium
 
 ROOT = Path(__file__).resolve().parents[2]
 BASE = "node_modules/google-closure-library/closure/goog"
 DEPS = "build/closure-deps.js"
-
-BROWSER_FLAGS = (
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-dev-shm-usage",
-    "--no-first-run",
-    "--disable-quic",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 
 PAGE = """<!doctype html>
 <title>{file}</title>
@@ -80,7 +67,7 @@ class Handler(http.server.SimpleHTTPRequestHandler):
 @pytest.fixture(scope="session")
 def closure_deps() -> None:
     """Tells the debug loader which module lies in which file."""
-    command = [ROOT / "node_modules/.bin/closure-make-deps", "-r", "closure/qmq", "-r", "tests/js"]
+    command = [ROOT / "node_modules/.bin/closure-make-deps", "-r", "closure/qmq", "-e", "**/deps.js", "-r", "tests/js"]
     command += ["-f", f"{BASE}/deps.js", "--closure-path", BASE]
     made = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     (ROOT / DEPS).parent.mkdir(exist_ok=True)
@@ -103,11 +90,6 @@ def site(closure_deps):
 @pytest.fixture(scope="session")
 def chromium():
     """A headless Chromium that keeps its console for get_log."""
-    options = webdriver.ChromeOptions()
-    options.binary_location = shutil.which("chromium") or ""
-    for flag in BROWSER_FLAGS:
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(shutil.which("chromedriver")))
+    driver = start_chromium()
     yield driver
     driver.quit()

@@ -73,7 +73,7 @@ def test_file_runs_what_it_declares_and_logs_no_error(run, file):
 
 
 # A name, an interface or a record holds nothing to run; the compiler checks it.
-WITHOUT_CODE = {"clientevent", "connect", "errorcode", "frame", "listener", "options", "state", "transport"} | {
+WITHOUT_CODE = {"clientevent", "connect", "deps", "errorcode", "frame", "listener", "options", "state", "transport"} | {
     "transportkind"
 }
 

@@ -18,6 +18,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 DIST = ROOT / "js/dist"
+COMPILED_DEMO = ROOT / "js/demos/ways/compiled.js"
 LIBRARY = "node_modules/google-closure-library"
 MAX_GZIPPED = 10 * 1024
 
@@ -32,6 +33,7 @@ SAMPLE_FLAGS = (
     f"--js=!{LIBRARY}/third_party/closure/goog/**_test.js",
     "--js=closure/qmq/**.js",
     "--js=!closure/qmq/**_test.js",
+    "--js=!closure/qmq/deps.js",
     "--js=tests/js/sample_app.js",
     "--language_out=ECMASCRIPT_2018",
     "--warning_level=VERBOSE",
@@ -50,17 +52,31 @@ def run(*command: str) -> str:
     return done.stdout
 
 
-def test_dist_and_error_table_are_what_the_sources_make():
+def test_dist_tables_and_the_compiled_demo_are_what_the_sources_make():
     assert run("node", "js/build.mjs", "--check") == ""
 
 
-@pytest.mark.parametrize("name", ["qmq.js", "qmq.mjs"])
-def test_size(name):
-    assert len(gzip.compress((DIST / name).read_bytes(), 9)) <= MAX_GZIPPED
+def test_the_check_notices_what_they_do_not_make(tmp_path):
+    for folder in ("js", "closure", "server"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    (tmp_path / "node_modules").symlink_to(ROOT / "node_modules")
+    changed = ["js/dist/qmq.mjs", "js/demos/ways/compiled.js", "closure/qmq/deps.js", "js/demos/ways/deps.js"]
+    for name in changed:
+        with (tmp_path / name).open("a") as file:
+            file.write("// by hand")
+    done = subprocess.run(["node", str(tmp_path / "js/build.mjs"), "--check"], capture_output=True, text=True)
+    assert done.returncode == 1
+    words = " is not what its sources make: npm run build"
+    assert sorted(done.stderr.splitlines()) == sorted(name + words for name in changed)
+
+
+@pytest.mark.parametrize("file", [DIST / "qmq.js", DIST / "qmq.mjs", COMPILED_DEMO], ids=lambda file: file.name)
+def test_size(file):
+    assert len(gzip.compress(file.read_bytes(), 9)) <= MAX_GZIPPED
 
 
 def test_dist_names_no_path():
-    for file in DIST.iterdir():
+    for file in [*DIST.iterdir(), COMPILED_DEMO]:
         text = file.read_text(encoding="utf-8")
         assert str(ROOT) not in text
         assert not re.search(r"node_modules|sourceMappingURL|closure/goog", text)
