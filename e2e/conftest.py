@@ -9,9 +9,13 @@ from running import Gateway
 
 
 @pytest.fixture
-def gateway(tmp_path):
-    """A node with the demo, stopped properly at the end; what it logs as a warning fails the test."""
-    running = Gateway(tmp_path, "--demo", "--drain", "0.5", "--limits-linger-seconds", "1")
+def gateway(tmp_path, request):
+    """A node with the demo, stopped properly at the end; what it logs as a warning fails the test.
+
+    A test may give it more options, as the fixture's parameter.
+    """
+    more = getattr(request, "param", ())
+    running = Gateway(tmp_path, "--demo", "--drain", "0.5", "--limits-linger-seconds", "1", *more)
     yield running
     if running.process.poll() is None:
         assert running.stop() == 0
