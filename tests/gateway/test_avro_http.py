@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gzip
 import hashlib
 import json
 import sys
@@ -126,6 +127,14 @@ async def test_buffers_may_be_cut_anywhere(calling):
 
 
 @pytest.mark.gen_test(timeout=20)
+async def test_a_call_may_be_packed(calling):
+    node, peer = await calling()
+    peer.ask("/avro", gzip.compress(GOOD), Content_Type="avro/binary", Content_Encoding="gzip")
+    assert (await peer.hear())[0] == BOTH
+    assert node.hub.offset == 1
+
+
+@pytest.mark.gen_test(timeout=20)
 async def test_the_largest_body_of_a_message_passes(calling):
     _, peer = await calling({"limits.body": 100_000})
     match, rest = await peer.respond(publish(posting("/topic/a", bytes(100_000))))
@@ -215,7 +224,6 @@ GOOD = avro.encode(publish(posting("/topic/a")))
         (400, "bad-avro", b"\0\0\0\x64" + bytes(10), {}),
         (413, "frame-too-large", b"\x80\0\0\0" + bytes(100), {}),
         (413, "frame-too-large", b'{"destination": "/topic/a"}', {}),
-        (413, "body-too-large", avro.encode(bytes(200_000)), {}),
     ],
 )
 @pytest.mark.gen_test(timeout=20)
@@ -225,6 +233,25 @@ async def test_what_is_no_call_is_a_problem(calling, status, code, body, headers
     assert (await peer.problem())[:2] == (status, code)
     assert node.stats[f"errors_{code}"] == 1
     assert (await peer.respond(publish(posting("/topic/a"))))[0] == BOTH  # the connection is as good as before
+
+
+@pytest.mark.parametrize("length", [200_000, 1 << 31, 10**30])
+@pytest.mark.gen_test(timeout=20)
+async def test_a_body_that_says_it_is_too_large_is_refused_before_it_comes(calling, length):
+    node, peer = await calling({"limits.body": 100_000})
+    peer.writer.write(b"POST /avro HTTP/1.1\r\nHost: x\r\nContent-Type: avro/binary\r\n")
+    peer.writer.write(b"Content-Length: %d\r\n\r\n\x80\0\0\0" % length)
+    assert await peer.problem() == (413, "body-too-large", "a request's body has at most 165536 octets")
+    assert await peer.reader.read() == b""
+    assert node.stats["errors_body-too-large"] == 1
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_a_body_that_turns_out_to_be_too_large_is_refused_when_it_has_come(calling):
+    _, peer = await calling({"limits.body": 100_000})
+    peer.ask("/avro", gzip.compress(bytes(10_000_000)), Content_Type="avro/binary", Content_Encoding="gzip")
+    assert (await peer.problem())[:2] == (413, "body-too-large")
+    assert (await peer.respond(publish(posting("/topic/a"))))[0] == BOTH
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH"])

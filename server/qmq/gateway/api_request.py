@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-import zlib
 from collections.abc import Callable, Mapping
 from http.client import responses
 from typing import TYPE_CHECKING, Any
@@ -22,6 +21,7 @@ from tornado.iostream import IOStream, StreamClosedError
 
 from qmq.errors import QmqError
 from qmq.gateway.api_calls import Answer
+from qmq.gateway.body import Body
 from qmq.gateway.handlers import check_origin, problem, problem_headers
 from qmq.gateway.hold import Hold, dismiss
 from qmq.session import rest
@@ -70,9 +70,6 @@ class Call(HTTPMessageDelegate):
         self._route: Route | None = None
         self._more: dict[str, str] = {}  # headers of the answer
         self._error: QmqError | None = None
-        self._chunks: list[bytes] = []
-        self._size = 0
-        self._unzip: Any = None
         self._answered = False
 
     # Reading
@@ -82,7 +79,7 @@ class Call(HTTPMessageDelegate):
         assert isinstance(start_line, RequestStartLine)
         connection: Any = self.request.connection
         connection.context.had_request = True
-        connection.set_max_body_size(4 * self.api.max_body)  # what is too much is thrown away, and then answered
+        self._octets = Body(self.api.max_body, connection)
         try:
             check_origin(self.request, self.api.gateway.config)
             self._note_origin()
@@ -92,7 +89,7 @@ class Call(HTTPMessageDelegate):
             self._error = error
         length = headers.get("Content-Length", "")
         if length.isdecimal() and int(length) > self.api.max_body:
-            dismiss(connection, self._head_and_body(self._too_large()), self.api.gateway.timing.linger)
+            dismiss(connection, self._head_and_body(self._octets.too_large()), self.api.gateway.timing.linger)
             self._answered = True
 
     def _find(self, method: str) -> None:
@@ -109,12 +106,11 @@ class Call(HTTPMessageDelegate):
             self._give(name, _unquoted(value, name))
 
     def _check_types(self, headers: HTTPHeaders) -> None:
-        encoding = headers.get("Content-Encoding", "identity").lower()
-        if encoding == "gzip":
-            self._unzip = zlib.decompressobj(16 + zlib.MAX_WBITS)
-        elif encoding != "identity":
+        try:
+            self._octets.begin(headers)
+        except QmqError:
             self._more["Accept-Encoding"] = "gzip"
-            raise QmqError("unsupported-type", f"Content-Encoding is gzip or identity, not {encoding[:64]!r}")
+            raise
         if self._route is not None and self._route.body is not None:
             kind = headers.get("Content-Type", "")
             if kind.partition(";")[0].strip().lower() != "application/json":
@@ -122,23 +118,8 @@ class Call(HTTPMessageDelegate):
 
     def data_received(self, chunk: bytes) -> None:
         """Takes a piece of the body; throws it away once it is of no use."""
-        if self._error is not None or self._answered:
-            return
-        if self._unzip is not None:
-            try:
-                chunk = self._unzip.decompress(chunk, self.api.max_body + 1 - self._size)
-            except zlib.error:
-                self._error = QmqError("bad-request", "the body is no gzip")
-                return
-        self._size += len(chunk)
-        if self._size > self.api.max_body:
-            self._chunks.clear()
-            self._error = self._too_large()
-            return
-        self._chunks.append(chunk)
-
-    def _too_large(self) -> QmqError:
-        return QmqError("body-too-large", f"a request's body has at most {self.api.max_body} octets")
+        if self._error is None and not self._answered:
+            self._octets.feed(chunk)
 
     def finish(self) -> None:
         """All has come."""
@@ -193,10 +174,7 @@ class Call(HTTPMessageDelegate):
         self.given[name] = value
 
     def _take_body(self, route: Route) -> None:
-        if self._unzip is not None and not self._unzip.eof:
-            raise QmqError("bad-request", "the body is cut off: its gzip has no end")
-        chunks = self._chunks
-        self.body = rest.parse(chunks[0] if len(chunks) == 1 else b"".join(chunks))
+        self.body = rest.parse(self._octets.whole())
         assert route.body is not None
         route.body(self.body, "")
 

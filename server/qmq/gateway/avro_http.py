@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 from tornado.web import stream_request_body
 
 from qmq.errors import QmqError
+from qmq.gateway.body import Body
 from qmq.gateway.gateway import Gateway
-from qmq.gateway.handlers import Problems, check_origin, refuse
-from qmq.gateway.hold import Hold
+from qmq.gateway.handlers import Problems, check_origin, note_request, refuse, whole_problem
+from qmq.gateway.hold import Hold, dismiss
 from qmq.session.access import EVERYTHING, Rights
 from qmq.session.avro import Avro, Pending, protocol
 from qmq.wire import avro
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 CONTENT_TYPE = "avro/binary"
 
 _AROUND = 64 << 10  # octets of a call around the largest body of a message
-_READ_ON = 4  # times as much is read of a request that is too large before its connection is closed
 
 
 class Protocol:
@@ -90,21 +90,22 @@ class AvroHandler(Problems):
         self.protocol = protocol
         self.calls = calls
         self.holds = holds
-        self._max = gateway.config.limits.body + _AROUND
-        self._chunks: list[bytes] = []
-        self._size = 0
+        self._body = Body(gateway.config.limits.body + _AROUND, self.request.connection)
         self._error: QmqError | None = None
         self._hold: Hold | None = None
         self._gone = False
 
     def prepare(self) -> None:
-        connection: Any = self.request.connection
-        connection.set_max_body_size(_READ_ON * self._max)
+        length = self.request.headers.get("Content-Length", "")
+        if length.isdecimal() and int(length) > self._body.most:
+            self._dismiss(self._body.too_large())
+            return
         self.set_header("Cache-Control", "no-store")
         try:
             check_origin(self.request, self.gateway.config)
             if not self.gateway.ready:
                 raise QmqError("shutting-down")
+            self._body.begin(self.request.headers)
         except QmqError as error:
             self._error = error
             return
@@ -115,11 +116,14 @@ class AvroHandler(Problems):
             self.set_header("Vary", "Origin")
 
     def data_received(self, chunk: bytes) -> None:
-        self._size += len(chunk)
-        if self._size > self._max:
-            self._chunks.clear()  # the rest is read only so that the client reads why
-        else:
-            self._chunks.append(chunk)
+        if self._error is None:
+            self._body.feed(chunk)
+
+    def _dismiss(self, error: QmqError) -> None:
+        """Answers at once, though there is a body to come, and ends the connection."""
+        note_request(self)
+        self.stats.add(f"errors_{error.code.name}")
+        dismiss(self, whole_problem(error), self.gateway.timing.linger)
 
     def options(self) -> None:
         """Answers a preflight: pages of other origins need one for this content type."""
@@ -171,8 +175,8 @@ class AvroHandler(Problems):
         """The one message of the body.
 
         Raises:
-            QmqError: What is wrong with the request; `unsupported-type`, `body-too-large`,
-                `frame-too-large`, `bad-avro`.
+            QmqError: What is wrong with the request; `unsupported-type`, `frame-too-large`,
+                `bad-avro`, and what `Body` has to say.
 
         """
         if self._error is not None:
@@ -180,13 +184,8 @@ class AvroHandler(Problems):
         kind = self.request.headers.get("Content-Type", "")
         if kind.partition(";")[0].strip().lower() != CONTENT_TYPE:
             raise QmqError("unsupported-type", f"Content-Type must be {CONTENT_TYPE}, not {kind[:64]!r}")
-        encoding = self.request.headers.get("Content-Encoding", "identity")
-        if encoding.lower() != "identity":
-            raise QmqError("unsupported-type", f"Content-Encoding must be identity, not {encoding[:64]!r}")
-        if self._size > self._max:
-            raise QmqError("body-too-large", f"a request's body has at most {self._max} octets")
-        decoder = avro.Decoder(self._max)
-        messages = decoder.feed(b"".join(self._chunks))
+        decoder = avro.Decoder(self._body.most)
+        messages = decoder.feed(self._body.whole())
         if decoder.error is not None:
             raise decoder.error
         if len(messages) != 1 or not decoder.idle:

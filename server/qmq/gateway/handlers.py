@@ -118,6 +118,17 @@ def problem(error: QmqError) -> bytes:
     return orjson.dumps({**told, "detail": error.detail} if error.detail else told)
 
 
+def whole_problem(error: QmqError) -> bytes:
+    """All octets of an answer that tells of an error, after which the connection ends."""
+    body = problem(error)
+    headers = {**SAFE_HEADERS, **problem_headers(error), "Content-Length": str(len(body)), "Connection": "close"}
+    lines = [
+        f"HTTP/1.1 {error.code.status} {error.code.name}",
+        *(f"{name}: {value}" for name, value in headers.items()),
+    ]
+    return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
+
+
 def note_request(handler: RequestHandler) -> None:
     """Notes on a connection that a whole request came on it, for the server's count of those without."""
     handler.request.connection.context.had_request = True  # type: ignore[union-attr]
