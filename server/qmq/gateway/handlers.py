@@ -7,6 +7,7 @@ internal one is logged and never sent.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from http.client import responses
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -122,10 +123,8 @@ def whole_problem(error: QmqError) -> bytes:
     """All octets of an answer that tells of an error, after which the connection ends."""
     body = problem(error)
     headers = {**SAFE_HEADERS, **problem_headers(error), "Content-Length": str(len(body)), "Connection": "close"}
-    lines = [
-        f"HTTP/1.1 {error.code.status} {error.code.name}",
-        *(f"{name}: {value}" for name, value in headers.items()),
-    ]
+    lines = [f"HTTP/1.1 {error.code.status} {responses[error.code.status]}"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
     return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
 
 
