@@ -2,6 +2,7 @@
 
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import md5
 from io import BytesIO
 from pathlib import Path
@@ -237,6 +238,27 @@ def test_so_many_protocols_are_remembered_and_the_oldest_are_forgotten():
     assert match[0] == 4  # NONE
     assert match[-10:] == [0] * 10
     assert 10 <= match.count(0) <= 17
+
+
+def test_threads_share_what_is_remembered():
+    """More than there is room for, from several threads: each call is read right, or its protocol is asked for."""
+    responder = Responder(OWN)
+    texts = [version(TO, {"name": f"n{each}", "type": "int", "doc": "x" * 60_000}) for each in range(20)]
+
+    def ask(first):
+        matches = set()
+        for step in range(60):
+            text = texts[(first + step) % len(texts)]
+            call = responder.read(known(text, ADA + b"\0"))
+            matches.add(call.answer("done")[0])
+            if not call.message:
+                call = responder.read(request(text, ADA + b"\0"))
+            assert (code(call), call.parameters["letter"]["to"]) == (None, "ada")
+        return matches
+
+    with ThreadPoolExecutor(4) as pool:
+        assert set().union(*pool.map(ask, (0, 1, 2, 10))) <= {0, 4}
+    assert sum(kept.octets for kept in responder._known._kept.values()) <= 1 << 20
 
 
 def known(text, parameters, message="post"):
