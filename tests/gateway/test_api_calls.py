@@ -232,7 +232,7 @@ async def test_exchanges_and_bindings(api):
     assert [*await peer.consume("/queue/a")] == ["x"]
     query = "source=orders&destination=/queue/a"
     assert await peer.done("DELETE", f"/bindings?{query}") == {"found": False}
-    await peer.refused("bad-json", "DELETE", f"/bindings?{query}&arguments=x")
+    await peer.refused("bad-field", "DELETE", f"/bindings?{query}&arguments=x")
     await peer.refused("bad-operation", "DELETE", f"/bindings?{query}&arguments=1")
     assert await peer.done("DELETE", f"/bindings?{query}&arguments=%7B%22color%22:%22red%22%7D") == {"found": True}
     assert "orders" in (await peer.done("GET", "/exchanges"))["exchanges"]

@@ -209,7 +209,10 @@ def bind(call: Call) -> Answer:
 def unbind(call: Call) -> Answer:
     request = dict(call.given)
     if "arguments" in request:
-        request["arguments"] = rest.parse(request["arguments"].encode())
+        try:
+            request["arguments"] = rest.parse(request["arguments"].encode())
+        except QmqError as error:
+            raise QmqError("bad-field", f"arguments must be a JSON object: {error.detail}") from None
     return _json(_manage(call, "unbind", **request))
 
 

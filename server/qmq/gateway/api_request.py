@@ -88,7 +88,7 @@ class Call(HTTPMessageDelegate):
         except QmqError as error:
             self._error = error
         length = headers.get("Content-Length", "")
-        if length.isdecimal() and int(length) > self.api.max_body:
+        if length.isdecimal() and (len(length) > 15 or int(length) > self.api.max_body):
             dismiss(connection, self._head_and_body(self._octets.too_large()), self.api.gateway.timing.linger)
             self._answered = True
 
@@ -106,15 +106,16 @@ class Call(HTTPMessageDelegate):
             self._give(name, _unquoted(value, name))
 
     def _check_types(self, headers: HTTPHeaders) -> None:
+        if self._route is None or self._route.body is None:
+            return  # whatever comes is thrown away
         try:
             self._octets.begin(headers)
         except QmqError:
             self._more["Accept-Encoding"] = "gzip"
             raise
-        if self._route is not None and self._route.body is not None:
-            kind = headers.get("Content-Type", "")
-            if kind.partition(";")[0].strip().lower() != "application/json":
-                raise QmqError("unsupported-type", f"Content-Type must be application/json, not {kind[:64]!r}")
+        kind = headers.get("Content-Type", "")
+        if kind.partition(";")[0].strip().lower() != "application/json":
+            raise QmqError("unsupported-type", f"Content-Type must be application/json, not {kind[:64]!r}")
 
     def data_received(self, chunk: bytes) -> None:
         """Takes a piece of the body; throws it away once it is of no use."""

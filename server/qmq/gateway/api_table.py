@@ -280,10 +280,11 @@ OPERATIONS: tuple[Operation, ...] = (
 
 # What any operation may answer.
 ALWAYS = ("bad-request", "bad-field", "bad-origin", "bad-login", "bad-token", "login-required", "token-expired",
-          "forbidden", "bad-method", "headers-too-large", "shutting-down", "internal-error")  # fmt: skip
+          "forbidden", "bad-method", "headers-too-large", "body-too-large", "shutting-down",
+          "internal-error")  # fmt: skip
 
 # And any with a body.
-WITH_BODY = ("bad-json", "unsupported-type", "body-too-large")
+WITH_BODY = ("bad-json", "unsupported-type")
 
 
 def as_markdown() -> str:
