@@ -73,6 +73,7 @@ node:
 browser:
 	@command -v chromium >/dev/null && command -v chromedriver >/dev/null || \
 		{ $(SUDO) apt-get update -q && $(APT) chromium chromium-driver; }
+	@command -v firefox-esr >/dev/null || { $(SUDO) apt-get update -q && $(APT) firefox-esr; }
 	@command -v nginx >/dev/null || test -x /usr/sbin/nginx || { $(SUDO) apt-get update -q && $(APT) nginx-light; }
 
 node_modules/.package-lock.json: package-lock.json | node

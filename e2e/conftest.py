@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from browsers import start_chromium
+from relay import PASS, Relay
 from running import Gateway
 
 
@@ -21,6 +22,20 @@ def gateway(tmp_path, request):
         assert running.stop() == 0
     assert not [line for line in running.lines() if " WARNING " in line or " ERROR " in line or "Traceback" in line]
     running.log.close()
+
+
+@pytest.fixture
+def relay(gateway):
+    """Makes relays to the gateway."""
+    made = []
+
+    def make(rule=lambda head: PASS):
+        made.append(Relay(gateway.port, rule))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """The demo that includes the client in four ways: each connects, they hear each other, and what is missing is said."""
 
 import pytest
-from relay import PASS, REFUSE, Relay
+from relay import PASS, REFUSE
 from running import until
 
 WAYS = {
@@ -62,13 +62,10 @@ def test_each_fits_a_phone(chrome, pages, name):
     assert page.console() == []
 
 
-def test_without_the_library_the_uncompiled_page_says_what_it_lacks(gateway, pages):
-    between = Relay(gateway.port, lambda head: REFUSE if b"/closure/goog/" in head else PASS)
-    try:
-        page = open_way(pages, "closure", url=between.url)
-        until(lambda: light(page) == "not loaded")
-        assert "base.js of the Closure Library" in page.text("#reason")
-        assert page.run("return document.querySelector('#wave').disabled")
-        assert all("base.js" in line or "goog is not defined" in line for line in page.console())
-    finally:
-        between.close()
+def test_without_the_library_the_uncompiled_page_says_what_it_lacks(pages, relay):
+    between = relay(lambda head: REFUSE if b"/closure/goog/" in head else PASS)
+    page = open_way(pages, "closure", url=between.url)
+    until(lambda: light(page) == "not loaded")
+    assert "base.js of the Closure Library" in page.text("#reason")
+    assert page.run("return document.querySelector('#wave').disabled")
+    assert all("base.js" in line or "goog is not defined" in line for line in page.console())
