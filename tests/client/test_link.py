@@ -114,9 +114,9 @@ async def test_a_peer_that_falls_silent_is_noticed(relayed):
     async with await connect(url, heartbeat=0.2, seconds=1, on_error=errors.append) as client:
         await asyncio.sleep(0.6)  # three beats: a good connection stays
         assert (client.generation, errors) == (1, [])
-        relay.deaf = True
+        relay.deaf_to_gateway = True
         await until(lambda: errors)
-        relay.deaf = False
+        relay.deaf_to_gateway = False
         assert errors[0].code.name == "connection-lost"
         assert "nothing was heard for" in errors[0].detail
         await until(lambda: client.generation == 2)

@@ -126,3 +126,55 @@ async def test_a_subscription_to_a_queue_is_told_its_prefetch(start_node, url):
         assert not reader._messages
         await second.ack()
         assert (await reader.next()).text() == "2"
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_a_reader_that_lets_too_much_pile_up_while_it_waits_is_ended(gateway, monkeypatch):
+    """The messages that came are read, and others are not disturbed."""
+    monkeypatch.setattr("qmq.client.subscription._MAX_WAITING", 5)
+    monkeypatch.setattr("qmq.client.subscription._MAX_ASKING", 20)
+    node, url = await gateway()
+    async with await connect(url) as client:
+        reader, other = await client.subscribe("/topic/a"), await client.subscribe("/topic/b")
+        node.publish("/topic/a", "0")
+        await reader.next()
+        asking = asyncio.create_task(client.request("/queue/nobody", "x"))
+        for number in range(30):
+            node.publish("/topic/a", str(number))
+        await until(lambda: reader not in client._subscriptions.values())
+        assert [(await reader.next()).text() for _ in range(20)] == [str(number) for number in range(20)]
+        async with fails("slow-consumer", "20 messages of /topic/a are not read"):
+            await reader.next()
+        asking.cancel()
+        node.publish("/topic/b", "x")
+        assert (await other.next()).text() == "x"
+        assert client.generation == 1
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_what_a_slow_reader_does_not_read_stays_with_the_gateway(gateway, monkeypatch):
+    """Its bounds are applied there, and it is told what is missing when it comes back."""
+    monkeypatch.setattr("qmq.client.subscription._MAX_WAITING", 10)
+    node, url = await gateway({"limits.linger_seconds": 0.1})
+    told, errors = [], []
+    async with await connect(url, on_error=errors.append) as client:
+        reader = await client.subscribe("/topic/a", max_messages=5, on_recovered=told.append)
+        body = "x" * 200_000  # more than sockets buffer
+        while not node.stats["errors_slow-consumer"]:
+            node.publish("/topic/a", body)
+            await asyncio.sleep(0)
+
+        async def read():
+            seen = []
+            while (message := await reader.next()).text() != "the end":
+                seen.append(int(message.id.rpartition(".")[2]))
+            return seen
+
+        reading = asyncio.create_task(read())
+        await until(lambda: told)
+        node.publish("/topic/a", "the end")
+        seen = await reading
+        assert errors[0].code.name == "slow-consumer"
+        assert seen[:10] == list(range(1, 11))
+        assert seen == sorted(set(seen))  # none twice, none out of order
+        assert told == [False] or seen == list(range(1, node.hub.offset))

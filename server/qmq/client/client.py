@@ -274,7 +274,7 @@ class Client(Conversation):
             subscription.end(goodbye)  # nobody reads on, so nothing need wait for a reader
         if self._link.connection is not None:
             try:
-                await asyncio.wait_for(self.settle("DISCONNECT", {}), _GOODBYE)
+                await asyncio.wait_for(self.tell("DISCONNECT", {}), _GOODBYE)
             except (QmqError, TimeoutError):
                 pass
         self._finish(goodbye)

@@ -190,7 +190,8 @@ class Connection(asyncio.Protocol):
         self._transport = transport
         transport.set_write_buffer_limits(high=self._limit)
         transport.write(self._carrier.hello())
-        self._look()
+        if self._carrier.ready:
+            _step(self._shaken)
 
     def data_received(self, data: bytes) -> None:
         self._heard = self._loop.time()
@@ -199,7 +200,8 @@ class Connection(asyncio.Protocol):
         if carrier.answer and self._transport is not None:
             self._transport.write(carrier.answer)
             carrier.answer = b""
-        self._look()
+        if carrier.ready:
+            _step(self._shaken)
         for frame in self._decoder.feed(octets):
             if self.ended is not None:
                 return
@@ -230,13 +232,9 @@ class Connection(asyncio.Protocol):
         elif not self.session:
             if head.command == "CONNECTED":
                 self.session = head.headers
-                self._connected.set_result(None)
+                _step(self._connected)
         elif self._owner is not None:
             self._owner.take(frame)
-
-    def _look(self) -> None:
-        if self._carrier.ready and not self._shaken.done():
-            self._shaken.set_result(None)
 
     def _flush(self) -> None:
         if self._pending and self.ended is None:
@@ -258,6 +256,11 @@ class Connection(asyncio.Protocol):
         if ours and now - self._said >= ours / 2:
             self.send(b"\n")
         self._beat = self._loop.call_later(min(each for each in (ours, theirs) if each) / 2, self._watch, ours, theirs)
+
+
+def _step(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 def explain(error: Exception) -> str:

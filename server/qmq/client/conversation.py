@@ -22,6 +22,7 @@ from qmq.client.journal import Journal
 from qmq.client.link import Link
 from qmq.client.options import Options, State
 from qmq.client.received import Received, Unsettled
+from qmq.client.refresh import keep_fresh, time_left
 from qmq.client.requests import REPLIES, Requests
 from qmq.client.states import States
 from qmq.client.subscription import Subscription, asking
@@ -55,6 +56,7 @@ class Conversation(ABC):
         self._passing: Answers[Answer] = Answers()  # what makes sense on this connection only
         self._requests = Requests()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._refreshing: asyncio.Task[None] | None = None
         self._goodbye: QmqError | None = None  # once the program closes it
         self._finished: asyncio.Future[QmqError] = asyncio.get_running_loop().create_future()
         self._link = Link(options, self)
@@ -126,19 +128,26 @@ class Conversation(ABC):
             await connection.drain()
 
     async def settle(self, command: str, headers: Mapping[str, str], *, receipt: bool = True) -> None:
-        """Says what makes sense on this connection only; returns when the server has it.
+        """Sends an ACK or NACK; returns when the server has it, without `receipt` as soon as it is on its way.
 
-        Args:
-            command: Such as ACK.
-            headers: Of the frame.
-            receipt: If false, returns as soon as it is on its way.
+        Raises:
+            QmqError: Why the connection ended before the receipt came.
+
+        """
+        if receipt:
+            await self.tell(command, headers)
+        else:
+            (await self._ready()).send(bodies.frame(command, headers))
+
+    async def tell(self, command: str, headers: Mapping[str, str], body: bytes = b"") -> Answer:
+        """Says what makes sense on this connection only; returns the headers of its receipt.
 
         Raises:
             QmqError: Why the connection ended before the receipt came.
 
         """
         key = next(self._numbers)
-        await self._pass(key, [bodies.frame(command, {**headers, "receipt": key} if receipt else headers)], receipt)
+        return await self._ask(key, [bodies.frame(command, {**headers, "receipt": key}, body)])
 
     async def commit(self, name: str, frames: list[bytes], repeatable: bool) -> None:
         """Sends a transaction in one piece; returns when the server has done it.
@@ -153,7 +162,7 @@ class Conversation(ABC):
 
         if not repeatable:
             key = next(self._numbers)
-            await self._pass(key, whole(key), True)
+            await self._ask(key, whole(key))
             return
         key, answer = await self.post(whole)
         try:
@@ -162,20 +171,27 @@ class Conversation(ABC):
         finally:
             self.forget(key)
 
-    async def _pass(self, key: str, data: list[bytes], receipt: bool) -> None:
+    async def _ask(self, key: str, data: list[bytes]) -> Answer:
+        connection = await self._ready()
+        with self._passing.expecting(key) as answer, asking():
+            connection.send(*data)
+            return await answer
+
+    async def _ready(self) -> Connection:
+        """The connection of now, once there is room for more on it.
+
+        Raises:
+            QmqError: If there is none.
+
+        """
         self.check()
         connection = self._link.connection
         if connection is None:
             raise QmqError("connection-lost", "there is no connection")
         await connection.drain()
-        if not receipt:
-            connection.send(*data)
-            return
-        with self._passing.expecting(key) as answer, asking():
-            connection.send(*data)
-            if connection.ended is not None:
-                raise connection.ended.error
-            await answer
+        if connection.ended is not None:
+            raise connection.ended.error
+        return connection
 
     # What subscriptions need
 
@@ -203,7 +219,7 @@ class Conversation(ABC):
         subscription.leaving = True
         try:
             if self._link.connection is not None:
-                await self.settle("UNSUBSCRIBE", {"id": subscription.key})
+                await self.tell("UNSUBSCRIBE", {"id": subscription.key})
         except QmqError:
             self.check()  # the end of the connection is its end too
         finally:
@@ -228,6 +244,11 @@ class Conversation(ABC):
             function(*arguments)
         except Exception as error:
             self.report(f"{function!r} failed", error)
+
+    def warn(self, error: QmqError) -> None:
+        """Tells the program what is wrong with the connection."""
+        if self._options.on_error is not None:
+            self.call(self._options.on_error, error)
 
     def report(self, message: str, error: BaseException) -> None:
         """Reports what is wrong with the program, as asyncio does."""
@@ -263,6 +284,7 @@ class Conversation(ABC):
         for data in self._journal.flush():
             connection.send(*data)
         connection.hold(bool(self._full))
+        self._refreshing = self.start(keep_fresh(self, self._options, time_left(connection.session)))
         self._enter("open")
 
     def take(self, frame: stomp.Frame) -> None:
@@ -289,6 +311,8 @@ class Conversation(ABC):
     def lose(self, ended: Ended) -> None:
         """A connection ended, or none could be made. Only the frame that the server names is to blame."""
         error = ended.error
+        if self._refreshing is not None:
+            self._refreshing.cancel()
         self._blame(ended.culprit, error)
         if ended.final or self._goodbye is not None:
             self._finish(self._goodbye or error)
@@ -300,8 +324,7 @@ class Conversation(ABC):
         self._requests.lose(error, self._journal)
         self._journal.refuse(QmqError("outbox-full", "the connection has ended, and as much as may waits for the next"))
         _log.info("%s; it will be tried again", error)
-        if self._options.on_error is not None:
-            self.call(self._options.on_error, error)
+        self.warn(error)
         self._enter("waiting")
 
     def _blame(self, receipt: str, error: QmqError) -> None:
@@ -325,7 +348,7 @@ class Conversation(ABC):
         self._requests.answers.fail_all(error)
         for subscription in list(self._subscriptions.values()):
             subscription.end(error)
-        if self._goodbye is None and self._options.on_error is not None:
-            self.call(self._options.on_error, error)
+        if self._goodbye is None:
+            self.warn(error)
         self._enter("closed")
         self._finished.set_result(error)
