@@ -270,3 +270,22 @@ async def test_while_memory_is_short_queues_take_nothing(api):
     tokens = await peer.consume("/queue/a")
     await peer.done("POST", "/settle", {"ack": [*tokens.values()]})
     await peer.publish("/queue/a", "x")
+
+
+@pytest.mark.parametrize("refuse", [False, True])
+@pytest.mark.gen_test(timeout=20)
+async def test_who_publishes_too_fast_is_answered_later_or_refused(api, refuse):
+    peer = await api({"limits.publish_rate": 10.0, "limits.refuse_too_fast": refuse})
+    batch = [{"destination": "/topic/a", "body": "x"}] * 10
+    begin = time.monotonic()
+    await peer.done("POST", "/publish", batch)
+    assert time.monotonic() - begin < 0.3
+    if refuse:
+        status, headers, told = await peer.call("POST", "/publish", batch[:8])
+        assert (status, told["code"], headers["retry-after"]) == (429, "too-fast", "1")
+        assert peer.node.hub.offset == 10
+    else:
+        await peer.done("POST", "/publish", batch[:8])
+        assert 0.3 < time.monotonic() - begin < 5 and peer.node.hub.offset == 18
+    assert peer.node.stats["clients_too_fast"] == 1
+    await (await api()).publish("/topic/a", "x")  # others are not concerned

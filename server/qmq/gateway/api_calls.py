@@ -57,6 +57,7 @@ def publish(call: Call) -> Answer:
         postings = [rest.posting_of(each, f"[{place}].") for place, each in enumerate(call.body)]
     else:
         postings = [_keyed(rest.posting_of(call.body), call.given.get("Idempotency-Key"))]
+    call.charge(len(postings))
     ids = call.api.operations.publish(call.rights, postings)
     return _json({"ids": [each or None for each in ids]})
 

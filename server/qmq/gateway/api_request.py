@@ -23,7 +23,8 @@ from qmq.errors import QmqError
 from qmq.gateway.api_calls import Answer
 from qmq.gateway.body import Body
 from qmq.gateway.handlers import check_origin, problem, problem_headers
-from qmq.gateway.hold import Hold, dismiss
+from qmq.gateway.hold import Hold, Pause, dismiss
+from qmq.gateway.meter import Meter
 from qmq.session import rest
 from qmq.session.access import EVERYTHING, Rights
 from qmq.session.schema import from_text
@@ -71,6 +72,7 @@ class Call(HTTPMessageDelegate):
         self._more: dict[str, str] = {}  # headers of the answer
         self._error: QmqError | None = None
         self._answered = False
+        self._delay = 0.0  # seconds for which the answer is held back
 
     # Reading
 
@@ -87,8 +89,7 @@ class Call(HTTPMessageDelegate):
             self._check_types(headers)
         except QmqError as error:
             self._error = error
-        length = headers.get("Content-Length", "")
-        if length.isdecimal() and (len(length) > 15 or int(length) > self.api.max_body):
+        if self._octets.is_declared_too_large(headers):
             dismiss(connection, self._head_and_body(self._octets.too_large()), self.api.gateway.timing.linger)
             self._answered = True
 
@@ -205,6 +206,31 @@ class Call(HTTPMessageDelegate):
             if answer is not None:  # else it comes later
                 self.respond(answer)
 
+    def charge(self, messages: int) -> None:
+        """Charges the client's connection for what it publishes, if there are limits on that.
+
+        Who is too fast gets the answer later, so that it slows down; or is refused.
+
+        Raises:
+            QmqError: `too-fast`.
+
+        """
+        gateway = self.api.gateway
+        if not self.api.operations.limits.counted:
+            return
+        context: Any = self.request.connection.context  # type: ignore[union-attr]
+        if not hasattr(context, "meter"):
+            context.meter = Meter(gateway.config.limits, asyncio.get_running_loop().time)
+            context.published = 0
+        context.published += messages
+        wait = context.meter.charge(self._octets.size, context.published)
+        if not wait:
+            return
+        gateway.stats.add("clients_too_fast")
+        if context.meter.refuses:
+            raise QmqError("too-fast", f"come back in {wait:.1f} seconds", int(wait * 1000) + 1)
+        self._delay = wait
+
     def wait(self, waits: Any, seconds: float, give: Callable[[], Answer]) -> None:
         """Answers later: when something has come, or the time is over.
 
@@ -241,6 +267,10 @@ class Call(HTTPMessageDelegate):
     def respond(self, answer: Answer) -> None:
         """Sends an answer."""
         if self._answered:
+            return
+        delay, self._delay = self._delay, 0.0
+        if delay:
+            self.wait(Pause(), delay, lambda: answer)
             return
         self._answered = True
         connection: Any = self.request.connection

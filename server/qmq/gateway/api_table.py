@@ -134,7 +134,7 @@ OPERATIONS: tuple[Operation, ...] = (
             "description": "In the order of the messages. Null for one that had been published before with its key.",
             "items": {"type": ["string", "null"]},
         }}),
-        ("bad-destination", "bad-pattern", "bad-header", "queue-full", "memory-full", "not-found",
+        ("bad-destination", "bad-pattern", "bad-header", "queue-full", "memory-full", "too-fast", "not-found",
          "too-many-queues"),
         {"destination": "/topic/chat", "body": {"from": "curl", "text": "hello"}},
         {"ids": ["node-a.k3f9.1042"]},

@@ -96,8 +96,7 @@ class AvroHandler(Problems):
         self._gone = False
 
     def prepare(self) -> None:
-        length = self.request.headers.get("Content-Length", "")
-        if length.isdecimal() and int(length) > self._body.most:
+        if self._body.is_declared_too_large(self.request.headers):
             self._dismiss(self._body.too_large())
             return
         self.set_header("Cache-Control", "no-store")

@@ -22,15 +22,18 @@ class Body:
         most: Octets, unpacked.
         connection: Tornado's, which reads no more of it than is of use.
 
+    Attributes:
+        size: Octets so far, unpacked.
+
     """
 
-    __slots__ = ("_chunks", "_error", "_size", "_unzip", "most")
+    __slots__ = ("_chunks", "_error", "_unzip", "most", "size")
 
     def __init__(self, most: int, connection: Any) -> None:
         connection.set_max_body_size(_READ_ON * most)
         self.most = most
         self._chunks: list[bytes] = []
-        self._size = 0
+        self.size = 0
         self._unzip: Any = None
         self._error: QmqError | None = None
 
@@ -50,18 +53,23 @@ class Body:
         elif encoding != "identity":
             raise QmqError("unsupported-type", f"Content-Encoding is gzip or identity, not {encoding[:64]!r}")
 
+    def is_declared_too_large(self, headers: Mapping[str, str]) -> bool:
+        """Whether the request itself says that it has more than it may, so that none of it need be read."""
+        length = headers.get("Content-Length", "")
+        return length.isdecimal() and (len(length) > 15 or int(length) > self.most)
+
     def feed(self, chunk: bytes) -> None:
         """Takes a piece."""
         if self._error is not None:
             return
         if self._unzip is not None:
             try:
-                chunk = self._unzip.decompress(chunk, self.most + 1 - self._size)
+                chunk = self._unzip.decompress(chunk, self.most + 1 - self.size)
             except zlib.error:
                 self._error = QmqError("bad-request", "the body is no gzip")
                 return
-        self._size += len(chunk)
-        if self._size > self.most:
+        self.size += len(chunk)
+        if self.size > self.most:
             self._chunks.clear()
             self._error = self.too_large()
             return

@@ -109,7 +109,9 @@ def refuse(handler: RequestHandler, error: QmqError, stats: Stats, headers: Mapp
 def problem_headers(error: QmqError) -> dict[str, str]:
     """The headers of an answer that tells of an error."""
     headers = {"Content-Type": "application/problem+json", "Cache-Control": "no-store"}
-    return {**headers, "Retry-After": "5"} if error.code.retry else headers
+    if error.code.retry:
+        headers["Retry-After"] = str(-(-error.retry_after // 1000) or 5)
+    return headers
 
 
 def problem(error: QmqError) -> bytes:

@@ -28,6 +28,15 @@ class Waits(Protocol):
         """Gives it up."""
 
 
+class Pause:
+    """Nothing: only time has to pass."""
+
+    on_change: Callable[[], None] | None = None
+
+    def abandon(self) -> None:
+        """There is nothing to give up."""
+
+
 class Hold:
     """A request that waits, until there is something, its time is over, or its client is gone.
 
