@@ -76,13 +76,38 @@ def authority(tmp_path):
     return Authority(tmp_path / "certificates")
 
 
+READY = {
+    f"test_{name}"
+    for name in ("websocket", "stomp", "tcp", "queues", "back_pressure", "slow_consumer", "history", "faults", "stream",
+                 "connection", "bad_input", "repeats", "tls")
+}  # fmt: skip
+
+
+def pytest_generate_tests(metafunc):
+    """Tests of the gateway run with one thread and with four, unless a mark says why that makes no sense."""
+    if "start_node" in metafunc.fixturenames and "gateway" in metafunc.definition.path.parts:
+        alone = metafunc.definition.get_closest_marker("one_thread")
+        assert alone is None or alone.args, "say why"
+        later = metafunc.definition.path.stem not in READY
+        metafunc.parametrize(
+            "threads", [1] if alone or later else [1, 4], ids=lambda count: f"{count}-thread{'s' * (count > 1)}"
+        )
+
+
 @pytest.fixture
-def start_node(io_loop):
+def threads():
+    """How many threads the nodes of a test have."""
+    return 1
+
+
+@pytest.fixture
+def start_node(io_loop, threads):
     """Starts nodes on free ports: `node = await start_node({"limits.body": 100})`."""
     nodes = []
 
     async def start(values=None):
-        node = Node(make({"listen": ("http://127.0.0.1:0",), "name": "test", "drain": 0.1, **(values or {})}))
+        fixed = {"listen": ("http://127.0.0.1:0",), "name": "test", "drain": 0.1, "threads": threads}
+        node = Node(make({**fixed, **(values or {})}))
         await node.start()
         nodes.append(node)
         return node

@@ -53,10 +53,15 @@ async def flooding(peer, octets):
         await asyncio.gather(task, return_exceptions=True)
 
 
+def connections_of(node):
+    """The node's own objects for all connections, whatever thread they live on."""
+    return {connection for branch in node.branches for connection in branch.gateway._connections.copy()}
+
+
 def server_side(node, peer):
     """The node's own object for a peer's connection."""
     address = peer.sock.getsockname()
-    (found,) = [one for one in node.gateway._connections if one._stream.socket.getpeername() == address]
+    (found,) = [one for one in connections_of(node) if one._stream.socket.getpeername() == address]
     return found
 
 

@@ -128,10 +128,12 @@ class Branch:
         for each in (*self.listeners.values(), *self.proxied.values(), *self.servers.values()):
             each.stop()
 
-    async def stop(self) -> None:
-        """Sends clients away, closes everything, and returns when all of it is gone."""
-        self.close_listeners()
+    async def drain(self) -> None:
+        """Sends clients away, and returns when they are gone. Other requests are answered meanwhile."""
         await self.gateway.drain(self.config.drain)
+
+    async def close(self) -> None:
+        """Closes what is left."""
         for router in self.sockjs:
             router.stop()
         for listener in self.servers.values():

@@ -17,6 +17,7 @@ import math
 import os
 import re
 import socket
+import sys
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -36,6 +37,10 @@ def _option(default: Any, text: str, least: float | None = None) -> Any:
     if callable(default):
         return field(default_factory=default, metadata=metadata)
     return field(default=default, metadata=metadata)
+
+
+def _default_threads() -> int:
+    return 1 if getattr(sys, "_is_gil_enabled", lambda: True)() else os.cpu_count() or 1
 
 
 def _host_name() -> str:
@@ -71,6 +76,8 @@ class Limits:
     memory: int = _option(1 << 30, "octets of all messages that wait; beyond them publishers wait", 1 << 20)
     topics: int = _option(10_000, "topics whose past is remembered; beyond, the oldest is forgotten", 1)
     history: int = _option(256 << 20, "octets of the past of all topics; beyond, the oldest messages go", 0)
+    mailbox_messages: int = _option(65_536, "messages that may wait for one thread of several", 1000)
+    mailbox_bytes: int = _option(32 << 20, "octets of messages that may wait for one thread of several", 1 << 16)
     connect_seconds: float = _option(
         10.0, "how long a new connection has to send its request, and then to log in", 0.01
     )
@@ -112,6 +119,7 @@ class Config:
         ("http://127.0.0.1:8000", "stomp://127.0.0.1:61613"), "address to listen on, as URL; port 0 for any"
     )
     name: str = _option(_host_name, "the node's name: letters, digits and -; part of every message id")
+    threads: int = _option(_default_threads, "threads with an event loop each; a client stays on one of them", 1)
     demo: bool = _option(False, "serve the demo pages and publish to their topics")
     ready_file: str = _option("", "where to write what is listened on, once connections are accepted")
     drain: float = _option(2.0, "seconds over which clients are sent away when the node stops", 0.0)
@@ -394,13 +402,14 @@ def parse_listen(url: str) -> tuple[str, str, int]:
 
 SCHEMES = ("http", "https", "stomp", "stomps")
 SECURE_SCHEMES = ("https", "stomps")  # those that speak TLS
+_COMPUTED = {"name": "the host's name", "threads": "`1`; without a GIL the number of cores"}
 
 
 def as_markdown() -> str:
     """The table of options for the documentation."""
     lines = ["| TOML key | flag | environment | default | meaning |", "| --- | --- | --- | --- | --- |"]
     for option in OPTIONS.values():
-        default = "the host's name" if option.name == "name" else _show(option.default)
+        default = _COMPUTED.get(option.key) or _show(option.default)
         lines.append(f"| `{option.key}` | `{option.flag}` | `{option.variable}` | {default} | {option.help} |")
     return "\n".join(lines)
 

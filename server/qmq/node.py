@@ -3,8 +3,8 @@
     node = qmq.Node(qmq.load_config({"listen": ("http://127.0.0.1:0",)}))
     await node.start()
 
-A node owns its hub, its gateway and its listeners, and leaves nothing behind when
-it has stopped. It lives on the loop that started it.
+A node owns its core, its listeners, its threads if it has several, and leaves nothing
+behind when it has stopped. It lives on the loop that started it, which is its first.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import json
 import logging
 import os
 import secrets
+import socket
 import ssl
 import string
 from pathlib import Path
@@ -25,24 +26,24 @@ from qmq.branch import Branch
 from qmq.certificates import server_context
 from qmq.config import Config, parse_listen
 from qmq.core.destination import check_name
-from qmq.core.history import History
 from qmq.core.hub import Hub
-from qmq.core.memory import Memory
 from qmq.core.message import Envelope, Message, Origin
 from qmq.core.registry import Registry
-from qmq.core.timers import Timers
 from qmq.demo import Demo
 from qmq.errors import ConfigError, QmqError
 from qmq.gateway.avro_http import Protocol
 from qmq.gateway.door import Door
 from qmq.gateway.gateway import Gateway
-from qmq.rules import history_rules, rules_of
-from qmq.stats import Stats
+from qmq.loops import Loop, LoopThread
+from qmq.stats import Stats, Sum
+from qmq.trunk import Trunk
 
 log = logging.getLogger("qmq")
 
 _BACKLOG = 4096  # connections that may wait to be accepted
 _PROTOCOLS = {"https": ("http/1.1",), "stomps": ()}  # what TLS clients are offered, by scheme
+
+Bound = list[tuple[str, list[socket.socket]]]  # what one loop listens on, with the schemes
 
 
 class Node:
@@ -52,7 +53,8 @@ class Node:
         config: See `qmq.config`; all defaults if left out.
 
     Attributes:
-        stats: Its counters.
+        stats: Its counters, of all threads together.
+        branches: What it has on each of its loops, once it is open.
         listen: After `start`: what it listens on, as dictionaries with `scheme`,
             `host` and `port`.
 
@@ -60,11 +62,12 @@ class Node:
 
     def __init__(self, config: Config | None = None) -> None:
         self.config = config or Config()
-        self.stats = Stats()
+        self.stats = Stats() if self.config.threads == 1 else Sum([])
+        self.branches: list[Branch] = []
         self.listen: list[dict[str, Any]] = []
         self._demo: Demo | None = None
         self._registry: Registry | None = None
-        self._branch: Branch | None = None
+        self._loops: list[Loop] = []
 
     @property
     def hub(self) -> Hub:
@@ -85,8 +88,8 @@ class Node:
     @property
     def branch(self) -> Branch:
         """What it has on the loop that started it."""
-        assert self._branch is not None, "the node has not been started"
-        return self._branch
+        assert self.branches, "the node has not been started"
+        return self.branches[0]
 
     def routes(self) -> list[Any]:
         """Tornado rules that mount this node in somebody's own application.
@@ -97,42 +100,32 @@ class Node:
         return self.branch.routes()
 
     def open(self) -> None:
-        """Makes the node ready on the running loop, without listening."""
-        loop = asyncio.get_running_loop()
-        origin = Origin(self.config.name, _new_epoch())
-
-        def wake() -> None:
-            loop.call_soon(hub.flush)
-
-        def alarm(when: float) -> None:
-            loop.call_at(when, timers.run)
-
-        timers = Timers(loop.time, alarm)
-        limits = self.config.limits
-        history = History(timers, history_rules(self.config), limits.history, limits.topics, self.stats)
-        hub = Hub(origin, wake, self.stats, history)
-        memory = Memory(limits.memory)
-        self._registry = Registry(hub, timers, memory, self.stats, rules_of(self.config))
+        """Makes the node ready on the running loop alone, without listening."""
+        self._loops = [Loop()]
+        self._plant()
         door, protocol = Door(self.config), Protocol()
-        self._branch = Branch(self.config, self._registry, self.stats, self._why_not_ready, door, protocol)
+        self.branches = [Branch(self.config, self.registry, self.stats, self._why_not_ready, door, protocol)]
 
     async def start(self) -> None:
-        """Opens the node and accepts connections.
+        """Opens the node, on as many loops as it is to have, and accepts connections.
 
         Raises:
             ConfigError: If a certificate is wrong, or an address cannot be listened on.
 
         """
         contexts = self._contexts()
-        self.open()
-        self.branch.serve(contexts)
+        sockets = self._bind()
         try:
-            for url in self.config.listen:
-                self._listen(url)
+            await self._open_all()
+            for loop, branch, own in zip(self._loops, self.branches, sockets, strict=True):
+                await loop.run(branch.serve, contexts)
+                for scheme, bound in own:
+                    await loop.run(branch.listen, scheme, bound)
             if self.config.ready_file:
                 self._write_ready_file(Path(self.config.ready_file))
-        except ConfigError:
-            self.branch.close_listeners()
+        except BaseException:
+            await self.stop()
+            _close(sockets)
             raise
         if self.config.demo:
             self._demo = Demo(self.publish)
@@ -141,7 +134,35 @@ class Node:
         """Sends clients away, closes everything, and returns when all of it is gone."""
         if self._demo is not None:
             self._demo.stop()
-        await self.branch.stop()
+        pairs = list(zip(self._loops, self.branches, strict=False))  # some may be missing if `start` has failed
+        for loop, branch in pairs:
+            await loop.run(branch.close_listeners)
+        await asyncio.gather(*[loop.run(branch.drain) for loop, branch in pairs])
+        await asyncio.gather(*[loop.run(branch.close) for loop, branch in pairs])
+        loops, self._loops = self._loops, []
+        for loop in loops:
+            await loop.stop()
+
+    async def _open_all(self) -> None:
+        if self.config.threads == 1:
+            self.open()
+            return
+        self._loops = [Loop()]
+        for number in range(1, self.config.threads):
+            thread = LoopThread(f"{self.config.name}-{number}")
+            await thread.start()
+            self._loops.append(thread)
+        trunk, door, protocol = self._plant(), Door(self.config), Protocol()
+        for loop, view, stats in zip(self._loops, trunk.views, trunk.stats, strict=True):
+            self.branches.append(await loop.run(Branch, self.config, view, stats, self._why_not_ready, door, protocol))
+        family = [branch.gateway for branch in self.branches]
+        for gateway in family:
+            gateway.family = family
+
+    def _plant(self) -> Trunk:
+        trunk = Trunk(self.config, Origin(self.config.name, _new_epoch()), self._loops, self.stats)
+        self._registry = trunk.registry
+        return trunk
 
     def reload(self) -> None:
         """Reads certificate, key and client authorities again; only new connections are concerned.
@@ -153,7 +174,8 @@ class Node:
         except ConfigError as error:
             log.warning("certificates stay as they were: %s", error)
             return
-        self.branch.renew(contexts)
+        for branch in self.branches:
+            branch.renew(contexts)
         log.info("certificates read again" if contexts else "no certificates to read again")
 
     def publish(self, destination: str, body: bytes | str, headers: dict[str, str] | None = None) -> Message:
@@ -176,15 +198,27 @@ class Node:
         tls = self.config.tls
         return {scheme: server_context(tls, names) for scheme, names in _PROTOCOLS.items()} if tls.certificate else {}
 
-    def _listen(self, url: str) -> None:
-        scheme, host, port = parse_listen(url)
+    def _bind(self) -> list[Bound]:
+        """Sockets for each loop, with their schemes: each loop has its own for each address, and the kernel chooses."""
+        threads = self.config.threads
+        bound: list[Bound] = [[] for _ in range(threads)]
         try:
-            sockets = bind_sockets(port, host, backlog=_BACKLOG)
-        except (OSError, UnicodeError) as error:
-            raise ConfigError(f"cannot listen on {url}: {getattr(error, 'strerror', None) or error}") from error
-        self.branch.listen(scheme, sockets)
-        for bound in sockets:
-            self.listen.append({"scheme": scheme, "host": host, "port": bound.getsockname()[1]})
+            for url in self.config.listen:
+                scheme, host, port = parse_listen(url)
+                if threads > 1 and port:  # else two nodes could listen on one port, and not know
+                    for each in _sockets(url, host, port):
+                        each.close()
+                for own in bound:
+                    sockets = _sockets(url, host, port, threads > 1)
+                    port = sockets[0].getsockname()[1]
+                    own.append((scheme, sockets))
+        except ConfigError:
+            _close(bound)
+            raise
+        for (scheme, sockets), url in zip(bound[0], self.config.listen, strict=True):
+            host = parse_listen(url)[1]
+            self.listen += [{"scheme": scheme, "host": host, "port": each.getsockname()[1]} for each in sockets]
+        return bound
 
     def _write_ready_file(self, path: Path) -> None:
         ready = {"name": self.config.name, "pid": os.getpid(), "listen": self.listen}
@@ -197,6 +231,20 @@ class Node:
 
     def __repr__(self) -> str:
         return f"<node {self.config.name} {self._registry!r}>"
+
+
+def _sockets(url: str, host: str, port: int, shared: bool = False) -> list[socket.socket]:
+    try:
+        return bind_sockets(port, host, backlog=_BACKLOG, reuse_port=shared)
+    except (OSError, UnicodeError) as error:
+        raise ConfigError(f"cannot listen on {url}: {getattr(error, 'strerror', None) or error}") from error
+
+
+def _close(bound: list[Bound]) -> None:
+    for own in bound:
+        for _, sockets in own:
+            for each in sockets:
+                each.close()
 
 
 def _new_epoch() -> str:

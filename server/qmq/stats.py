@@ -56,6 +56,10 @@ class Stats:
         if self._named is not None:
             self._named.pop(name, None)
 
+    def names(self) -> list[str]:
+        """The destinations that have counters."""
+        return list(self._named.copy()) if self._named else []
+
     def __getitem__(self, name: str) -> int:
         return self._counts.get(name, 0) if self._counts else 0
 
@@ -65,4 +69,36 @@ class Stats:
 
     def by_destination(self) -> dict[str, dict[str, int]]:
         """The counts of every destination that has any."""
-        return {name: stats.snapshot() for name, stats in sorted((self._named or {}).items()) if stats._counts}
+        found = {name: self.of(name).snapshot() for name in sorted(self.names())}
+        return {name: counts for name, counts in found.items() if counts}
+
+
+class Sum(Stats):
+    """The counters of several threads, as one. Each part is written by its own thread, and read here.
+
+    Args:
+        parts: Those that are added up; what is counted here itself is counted too.
+
+    """
+
+    __slots__ = ("parts",)
+
+    def __init__(self, parts: list[Stats]) -> None:
+        super().__init__()
+        self.parts = parts
+
+    def of(self, name: str) -> Stats:
+        return Sum([part._named[name] for part in self.parts if part._named and name in part._named])
+
+    def names(self) -> list[str]:
+        return list({name for part in self.parts for name in part.names()})
+
+    def __getitem__(self, name: str) -> int:
+        return super().__getitem__(name) + sum([part[name] for part in self.parts])
+
+    def snapshot(self) -> dict[str, int]:
+        total = super().snapshot()
+        for part in self.parts:
+            for name, count in part.snapshot().items():
+                total[name] = total.get(name, 0) + count
+        return dict(sorted(total.items()))

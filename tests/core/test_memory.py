@@ -16,7 +16,7 @@ def test_full_from_the_ceiling_on():
 
 def test_publishers_go_on_a_little_below_the_ceiling():
     memory, calls = Memory(100), []
-    memory.used = 100
+    memory.take(100 - memory.used)
     memory.wait(lambda: calls.append("a"))
     memory.wait(lambda: calls.append("b"))
     memory.free(10)
@@ -35,7 +35,7 @@ def test_one_who_waits_again_is_called_again():
         if len(calls) == 1:
             memory.wait(callback)
 
-    memory.used = 100
+    memory.take(100 - memory.used)
     memory.wait(callback)
     memory.free(20)
     assert (calls, memory.full) == ([80], True)
@@ -49,7 +49,7 @@ def test_one_who_has_gone_is_not_called():
     def callback():
         calls.append(1)
 
-    memory.used = 100
+    memory.take(100 - memory.used)
     memory.wait(callback)
     memory.wait(calls.clear)
     memory.forget(callback)
@@ -59,9 +59,9 @@ def test_one_who_has_gone_is_not_called():
 
 def test_above_the_brim_nothing_may_be_published():
     memory = Memory(100)
-    memory.used = 124
+    memory.take(124 - memory.used)
     memory.check()
-    memory.used = 125
+    memory.take(125 - memory.used)
     with pytest.raises(QmqError, match="125 octets wait, 100 may") as error:
         memory.check()
     assert error.value.code.name == "memory-full"
@@ -73,6 +73,6 @@ def test_there_are_those_without_a_ceiling():
 
 def test_it_says_what_it_is():
     memory = Memory(100)
-    memory.used = 7
+    memory.take(7 - memory.used)
     memory.wait(print)
     assert repr(memory) == "<memory 7 of 100, 1 wait>"

@@ -112,7 +112,7 @@ async def test_stop_twice_and_with_half_a_request_under_way(start_node, dial):
     node = await start_node()
     for octets in (b"", b"GET /st", request()[:-2]):
         await (await dial(node)).send(octets)
-    await until(lambda: len(node.branch.servers["http"]._connections) == 3)
+    await until(lambda: sum(len(branch.servers["http"]._connections) for branch in node.branches) == 3)
     await node.stop()
     await node.stop()
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.gateway.poll_peer import CONNECT, Http, Poller
 from tests.gateway.tls_peers import port
-from tests.helpers import DEADLINE, until
+from tests.helpers import DEADLINE, connections_of, until
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ async def test_a_client_that_goes_while_it_is_held(start_node, poll, stream):
     node = await start_node()
     poller = await poll(node)
     poller.ask(stream)
-    [connection] = node.gateway._connections
+    [connection] = connections_of(node)
     await until(lambda: connection._held)
     poller.down.cut()
     await until(lambda: connection._held is None)

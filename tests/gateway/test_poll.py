@@ -7,7 +7,7 @@ import pytest
 
 from qmq.wire import stomp
 from tests.gateway.poll_peer import CONNECT, Poller, problem
-from tests.helpers import DEADLINE, until
+from tests.helpers import DEADLINE, connections_of, until
 
 
 @pytest.fixture
@@ -107,7 +107,7 @@ async def test_a_newer_receive_takes_the_place_of_the_one_before(start_node, pol
     poller = await poll(node)
     await poller.subscribe("/topic/a")
     poller.ask()
-    [connection] = node.gateway._connections
+    [connection] = connections_of(node)
     await until(lambda: connection._held)
     old, poller.down = poller.down, await type(poller.down).open(poller.port)
     poller.ask()
@@ -264,7 +264,7 @@ async def test_who_says_goodbye_is_forgotten_at_once(start_node, poll):
     node = await start_node()
     poller = await poll(node)
     poller.ask()
-    [connection] = node.gateway._connections
+    [connection] = connections_of(node)
     await until(lambda: connection._held)
     poller.up.ask(f"{poller.path}/close")
     assert (await poller.up.answer())[0] == 204
@@ -296,7 +296,7 @@ async def test_stopping_tells_everybody_and_leaves_nothing_behind(start_node, po
     node = await start_node({"drain": 1.0})
     held, away = await poll(node), await poll(node)
     held.ask()
-    await until(lambda: any(connection._held for connection in node.gateway._connections))
+    await until(lambda: any(connection._held for connection in connections_of(node)))
     stopping = asyncio.ensure_future(node.stop())
     _, _, body = await held.down.answer()
     assert b"code:shutting-down" in body
@@ -333,4 +333,4 @@ async def test_what_an_operator_sees(start_node, poll):
     poller = await poll(node)
     [seen] = node.gateway.describe()
     assert (seen["transport"], seen["tls"], seen["state"]) == ("poll", False, "open")
-    assert poller.path.endswith(next(iter(node.gateway._connections)).id)
+    assert poller.path.endswith(next(iter(connections_of(node))).id)

@@ -8,7 +8,7 @@ import pytest
 
 from qmq.gateway.quiet import Quiet
 from qmq.wire import stomp
-from tests.helpers import DEADLINE
+from tests.helpers import DEADLINE, connections_of
 
 CONNECT = stomp.encode("CONNECT", {"accept-version": "1.2", "host": "x", "heart-beat": "0,0"}, b"", "1.2")
 
@@ -87,7 +87,7 @@ async def test_a_request_that_comes_while_one_is_held_waits_for_it(start_node, o
     await answer(reader)
     writer.write(request(f"{path}/receive?ack=1"))
     await writer.drain()
-    while not any(connection._held for connection in node.gateway._connections):
+    while not any(connection._held for connection in connections_of(node)):
         await asyncio.sleep(0.005)
     half = request(f"{path}/close")
     writer.write(half[:20])

@@ -62,6 +62,7 @@ KEPT = {
 }
 
 
+@pytest.mark.one_thread("counts what each pass of the one loop leaves behind a blocked socket")
 @pytest.mark.parametrize("name", KEPT)
 @pytest.mark.gen_test(timeout=20)
 async def test_a_slow_reader_that_resumes_sees_what_its_policy_keeps(start_node, join, witness, name):
@@ -93,6 +94,7 @@ async def test_a_slow_reader_that_resumes_sees_what_its_policy_keeps(start_node,
 COUNTERS = ("dropped_oldest", "dropped_newest", "conflated")
 
 
+@pytest.mark.one_thread("counts what each pass of the one loop leaves behind a blocked socket")
 @pytest.mark.gen_test(timeout=20)
 async def test_conflation_keeps_the_latest_of_each_key(start_node, join):
     node = await start_node({"limits.ping_seconds": 60.0})
@@ -108,6 +110,7 @@ async def test_conflation_keeps_the_latest_of_each_key(start_node, join):
     assert node.stats["messages_conflated"] == 24 + 3
 
 
+@pytest.mark.one_thread("counts what each pass of the one loop leaves behind a blocked socket")
 @pytest.mark.gen_test(timeout=20)
 async def test_conflation_beyond_its_bounds_drops_the_oldest_key(start_node, join):
     node = await start_node({"limits.ping_seconds": 60.0})
@@ -120,6 +123,7 @@ async def test_conflation_beyond_its_bounds_drops_the_oldest_key(start_node, joi
     assert (node.stats["messages_conflated"], node.stats["messages_dropped_oldest"]) == (0, 5)
 
 
+@pytest.mark.one_thread("counts what each pass of the one loop leaves behind a blocked socket")
 @pytest.mark.parametrize("overflow", ["drop-oldest", "drop-newest"])
 @pytest.mark.gen_test(timeout=20)
 async def test_max_bytes_bounds_what_waits(start_node, join, overflow):
@@ -136,6 +140,7 @@ async def test_max_bytes_bounds_what_waits(start_node, join, overflow):
     assert node.stats[f"messages_{overflow.replace('drop-', 'dropped_')}"] == 29
 
 
+@pytest.mark.one_thread("counts what each pass of the one loop leaves behind a blocked socket")
 @pytest.mark.gen_test(timeout=20)
 async def test_policies_of_one_connection_are_its_subscriptions_own(start_node, join):
     node = await start_node({"limits.ping_seconds": 60.0})
@@ -213,6 +218,7 @@ async def test_a_client_that_never_reads_its_last_words_is_cut_off(start_node, j
     await seen.well()
 
 
+@pytest.mark.one_thread("counts what each pass of the one loop leaves behind a blocked socket")
 @pytest.mark.gen_test(timeout=20)
 async def test_unsubscribing_while_slow_forgets_what_waits(start_node, join):
     node = await start_node({"limits.ping_seconds": 60.0})

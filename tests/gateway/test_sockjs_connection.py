@@ -6,7 +6,7 @@ import pytest
 
 from qmq.errors import QmqError
 from tests.gateway.sockjs_peer import CONNECT, SUBSCRIBE, SockJs
-from tests.helpers import until
+from tests.helpers import connections_of, until
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ async def test_a_client_whose_replies_pile_up_is_not_answered_before_it_has_read
     await peer.login()
     piled = "".join(f"SEND\ndestination:/topic/none\nreceipt:{number:0200}\n\n\0" for number in range(600))
     peer.up.ask(f"{peer.path}/xhr_send", json.dumps([piled]).encode())
-    (connection,) = node.gateway._connections
+    (connection,) = connections_of(node)
     await until(lambda: connection._paused)
     assert not connection._reading.done()
     seen = 0
@@ -93,7 +93,7 @@ async def test_a_node_that_stops_says_so(start_node, sockjs):
     peer = await sockjs(node)
     await peer.login()
     peer.down.ask(f"{peer.path}/xhr")
-    (connection,) = node.gateway._connections
+    (connection,) = connections_of(node)
     await until(lambda: not connection._blocked)
     connection.fail(QmqError("shutting-down"))
     status, _, body = await peer.down.answer()

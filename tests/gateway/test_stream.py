@@ -236,6 +236,7 @@ async def test_an_error_of_our_own_is_logged_and_told_without_its_cause(start_no
     await seen.well()
 
 
+@pytest.mark.one_thread("reaches into the loop of the peer's connection")
 @pytest.mark.gen_test(timeout=20)
 async def test_closed_is_raised_by_a_peer_whose_server_just_goes(start_node, join):
     node = await start_node()

@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from qmq.wire import stomp
-from tests.helpers import until
+from tests.helpers import connections_of, until
 
 BOTH = {"listen": ("http://127.0.0.1:0", "stomp://127.0.0.1:0")}
 
@@ -137,8 +137,9 @@ async def test_no_login_in_time(start_node, tcp):
 @pytest.mark.gen_test(timeout=20)
 async def test_one_too_many(start_node, tcp):
     node = await start_node({**BOTH, "limits.connections": 1})
-    first, second = await tcp(node), await tcp(node)
+    first = await tcp(node)
     await first.login()
+    second = await tcp(node)
     assert (await second.frame())[1]["code"] == "too-many-connections"
     assert await second.frame() is None
     first.tell("SEND", {"destination": "/topic/a", "receipt": "r"})
@@ -150,7 +151,8 @@ async def test_silence_is_no_death_without_heart_beats_and_the_kernel_is_asked(s
     node = await start_node({**BOTH, "limits.ping_seconds": 0.02})
     peer = await tcp(node)
     await peer.login()
-    [connection] = node.gateway._connections
+    await until(lambda: connections_of(node))
+    [connection] = connections_of(node)
     assert connection._stream.socket.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
     for _ in range(10):  # ten periods of the tick, by the connection's own clock
         timer = connection._timer

@@ -162,15 +162,18 @@ async def test_a_node_that_stops_leaves_nothing_half_open(tls_node, tls_dial, tl
     peers = [await tls_join(node), await tls_join(node, "stomps")]
     silent, half = await tls_dial(node), await tls_dial(node, "stomps")
     await half.send(hello(authority.trust())[:50])
-    listeners = [node.branch.servers[scheme] for scheme in SECURE]
-    await until(lambda: all(listener.arrivals for listener in listeners))
-    (shaking,) = listeners[1].arrivals
+
+    def arrivals(scheme):
+        return [arrival for branch in node.branches for arrival in branch.servers[scheme].arrivals]
+
+    await until(lambda: all(map(arrivals, SECURE)))
+    (shaking,) = arrivals("stomps")
     await until(lambda: isinstance(shaking._sock, ssl.SSLSocket))
     await node.stop()
     for peer in peers:
         assert (await peer.ended())[0][-1].headers["code"] == "shutting-down"
     assert await silent.end() == await half.end() == b""
-    assert not any(listener.arrivals for listener in listeners)
+    assert not any(map(arrivals, SECURE))
 
 
 @pytest.mark.gen_test(timeout=20)

@@ -57,6 +57,11 @@ class Audience:
     def __len__(self) -> int:
         return len(self._order) - self._gaps + len(self.mixed)
 
+    @property
+    def members(self) -> list[Outbox]:
+        """Of both kinds."""
+        return [outbox for outbox in self._order if outbox is not None] + list(self.mixed)
+
     def join(self, outbox: Outbox, sole: bool) -> None:
         """Makes an outbox a member, from what is offered next."""
         if sole:

@@ -27,7 +27,7 @@ class Bindings:
     def __init__(self, exchanges: dict[str, Exchange], limit: int, changed: Callable[[], None]) -> None:
         self._exchanges = exchanges
         self._limit = limit
-        self._changed = changed
+        self.changed = changed
         self._count = 0
         self._sources: dict[Target, dict[Exchange, None]] = {}  # by target: where it is bound
 
@@ -47,7 +47,7 @@ class Bindings:
             return False
         self._count += 1
         self._sources.setdefault(target, {})[source] = None
-        self._changed()
+        self.changed()
         return True
 
     def remove(self, source: Exchange, target: Target, key: str, arguments: Mapping[str, Any] | None) -> bool:
@@ -57,7 +57,7 @@ class Bindings:
         self._count -= 1
         if not source.leads_to(target):
             self._forget(source, target)
-        self._changed()
+        self.changed()
         if _unused(source):
             self.drop(source)
         return True
@@ -80,7 +80,7 @@ class Bindings:
                 if _unused(source):
                     gone.append(source)
         if self._count != before:
-            self._changed()
+            self.changed()
 
     def _forget(self, source: Exchange, target: Target) -> None:
         sources = self._sources[target]

@@ -30,6 +30,9 @@ class Host(Protocol):
     @property
     def lock(self) -> AbstractContextManager[Any]: ...
 
+    def arrive(self) -> None:
+        """Lets what queues have given on other threads arrive."""
+
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
@@ -97,6 +100,7 @@ class Claim:
         """
         self.on_change = None
         with self._claims.host.lock:
+            self._claims.host.arrive()
             given, self._given = self._given, []
             if self.error is not None:
                 raise self.error

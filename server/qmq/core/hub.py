@@ -33,7 +33,7 @@ from qmq.stats import Stats
 Route: TypeAlias = "tuple[Store, tuple[Audience, ...], Callable[[Message], None] | None]"
 
 # Routes are remembered for this many names; then they are looked up anew.
-_MAX_ROUTES = 10_000
+MAX_ROUTES = 10_000
 
 # A pass may offer this much before its connections write. Bounds what a single
 # write joins, and lets a fast publisher's burst reach fast readers in steps that
@@ -102,7 +102,7 @@ class Hub:
     def __init__(
         self,
         origin: Origin,
-        wake: Callable[[], None],
+        wake: Callable[[], object],
         stats: Stats | None = None,
         history: History | None = None,
     ) -> None:
@@ -358,7 +358,7 @@ class Hub:
             audience.join(outbox, sole)
 
     def _find_route(self, destination: str) -> Route:
-        if len(self._routes) >= _MAX_ROUTES:
+        if len(self._routes) >= MAX_ROUTES:
             self._routes.clear()
         bound = self.bound(destination) if self.bound is not None else None
         store = self.history.store(destination)

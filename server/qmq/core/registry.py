@@ -46,6 +46,7 @@ class Registry:
 
     Attributes:
         hub: The switchboard of topics.
+        totals: All counters of the node, to be read.
         queues: By destination.
         exchanges: By name.
         published: The idempotency keys of what was published lately.
@@ -59,7 +60,7 @@ class Registry:
     def __init__(self, hub: Hub, timers: Timers, memory: Memory, stats: Stats, rules: Rules | None = None) -> None:
         self.timers = timers
         self.memory = memory
-        self.stats = stats
+        self.stats = self.totals = stats
         self.queues: dict[str, Queue] = {}
         self.exchanges = {name: Exchange(name, kind, durable=True) for name, kind in PREDECLARED.items()}
         self.hub = hub
@@ -383,6 +384,9 @@ class Registry:
         if found is None:
             raise QmqError("not-found", destination)
         return found
+
+    def arrive(self) -> None:
+        """Lets what queues have given on other threads arrive at this one. Here there are none."""
 
     def bury(self, message: Message, queue: Queue, reason: str) -> None:
         """Takes what a queue gives up, to publish it as a dead letter soon."""

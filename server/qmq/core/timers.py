@@ -36,7 +36,7 @@ class Timers:
 
     """
 
-    def __init__(self, clock: Callable[[], float], alarm: Callable[[float], None]) -> None:
+    def __init__(self, clock: Callable[[], float], alarm: Callable[[float], object]) -> None:
         self.clock = clock
         self._alarm = alarm
         self._alarms: list[float] = []  # asked for and not come yet, the next one last

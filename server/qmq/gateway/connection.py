@@ -28,6 +28,8 @@ from qmq.stats import Stats
 log = logging.getLogger("qmq.gateway")
 
 _CHUNKS_PER_TURN = 16  # then other connections get theirs
+_PAUSE = 0.005  # seconds that a publisher waits for other threads that are behind,
+_PATIENCE = 40  # and how often
 _MAX_REPLIES = 64 * 1024  # replies that may wait before we stop reading more requests
 
 
@@ -192,9 +194,16 @@ class Connection:
         elif self.outbox.reply_bytes < _MAX_REPLIES:
             # Not at once: what this chunk published is written first, and what comes
             # meanwhile makes one larger batch instead of two small ones.
-            self._loop.call_soon(self._read)
+            self._loop.call_soon(self._read_on, _PATIENCE)
         else:
             self._paused = True  # until _write_backlog has made room
+
+    def _read_on(self, patience: int) -> None:
+        """Reads, once other threads have caught up with what it published; not for ever, as they may be stuck."""
+        if self._memory.crowded and patience and self.conversation.publishes and not self._closing:
+            self._loop.call_later(_PAUSE, self._read_on, patience - 1)
+        else:
+            self._read()
 
     def _wait_for_memory(self) -> None:
         """Reads no more until there is room for what it would publish."""

@@ -35,6 +35,10 @@ class Gateway:
         server: How the server introduces itself.
         door: Counts and limits of all loops together; one of its own if left out.
 
+    Attributes:
+        family: The gateways of all the node's loops, this one included.
+        loop: Where its connections live.
+
     """
 
     def __init__(
@@ -49,6 +53,8 @@ class Gateway:
         self.timing = Timing(limits.connect_seconds, limits.ping_seconds, limits.linger_seconds)
         self._server = server
         self._connections: set[Connection] = set()
+        self.family = [self]
+        self.loop = asyncio.get_running_loop()
         self._empty = asyncio.Event()
         self._empty.set()
         self._desk = Desk(registry, self.describe, self.kick) if config.manage else None
@@ -74,8 +80,8 @@ class Gateway:
 
     @property
     def connections(self) -> int:
-        """How many there are."""
-        return len(self._connections)
+        """How many there are, of all the family."""
+        return sum([len(gateway._connections) for gateway in self.family])
 
     def admit(self, address: str) -> None:
         """Checks whether there is room for one more from this address.
@@ -112,14 +118,15 @@ class Gateway:
 
     def describe(self) -> list[dict[str, Any]]:
         """What an operator may know about each connection."""
-        return [connection.describe() for connection in self._connections]
+        return [connection.describe() for gateway in self.family for connection in gateway._connections.copy()]
 
     def kick(self, name: str) -> bool:
         """Sends the connection of this name away, after what is on its way; returns whether there is one."""
-        for connection in self._connections:
-            if connection.conversation.name == name:
-                asyncio.get_running_loop().call_soon(connection.hang_up, QmqError("kicked"))
-                return True
+        for gateway in self.family:
+            for connection in gateway._connections.copy():
+                if connection.conversation.name == name:
+                    gateway.loop.call_soon_threadsafe(connection.hang_up, QmqError("kicked"))
+                    return True
         return False
 
     async def drain(self, seconds: float) -> None:
@@ -150,7 +157,7 @@ class Gateway:
             connection.abort()
 
     def _leave(self, connection: Connection) -> None:
-        self._connections.discard(connection)
         self.door.census.leave(connection.address)
+        self._connections.discard(connection)
         if not self._connections:
             self._empty.set()

@@ -83,7 +83,8 @@ class Desk:
         found = OPERATIONS.get(operation)
         if found is None:
             raise QmqError("bad-operation", f"{operation[:64]!r} is none of {', '.join(OPERATIONS)}")
-        return found(self, request, asker)
+        with self._registry.lock:
+            return found(self, request, asker)
 
     def inspect(self, request: Request, asker: Asker) -> Any:
         """A queue's or an exchange's properties, state and counters."""
@@ -180,11 +181,11 @@ class Desk:
         asker.rights.check("manage", f"{PREFIX}stats")
         registry = self._registry
         return {
-            "counters": registry.stats.snapshot(),
-            "destinations": registry.stats.by_destination(),
+            "counters": registry.totals.snapshot(),
+            "destinations": registry.totals.by_destination(),
             "memory": {"used": registry.memory.used, "limit": registry.memory.ceiling, "full": registry.memory.full},
             "published": registry.hub.offset,
-            "fanned_out": registry.hub.deliveries,
+            "fanned_out": registry.hub.fanned_out,
         }
 
     def connections(self, request: Request, asker: Asker) -> Any:

@@ -85,11 +85,12 @@ def publish_once(registry: Registry, publish: Publish, envelope: Envelope, body:
         QmqError: As `Registry.publish`.
 
     """
-    if registry.repeats(key):
-        return None
-    message = publish(envelope, body, text)
-    registry.published.add(key)  # now that it has succeeded: what was refused can be tried again
-    return message
+    with registry.lock:
+        if registry.repeats(key):
+            return None
+        message = publish(envelope, body, text)
+        registry.published.add(key)  # now that it has succeeded: what was refused can be tried again
+        return message
 
 
 def loads_of(registry: Registry, publishings: Iterable[Publishing]) -> dict[Queue, Load]:

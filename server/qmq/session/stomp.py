@@ -11,6 +11,7 @@ messages look in `stomp_encoder`. What a client does once it has logged in is `s
 from __future__ import annotations
 
 import secrets
+from contextlib import nullcontext
 
 from qmq.core.outbox import Outbox
 from qmq.core.registry import Registry
@@ -23,6 +24,8 @@ from qmq.session.stomp_headers import Limits
 from qmq.session.stomp_rules import CLIENT_MAY_SEND, COMMANDS, LENIENT, State
 from qmq.stats import Stats
 from qmq.wire import stomp
+
+_UNGUARDED = nullcontext()
 
 
 class Session:
@@ -164,20 +167,23 @@ class Session:
         self.ending = self.ending or code
         actions, self._actions = self._actions, None  # the two would keep each other
         if actions is not None:
-            actions.close()
+            self.registry.hub.drain()
+            with self.registry.lock:
+                actions.close()
 
     def beat(self) -> None:
         """Sends a sign of life ("Heart-beating")."""
         self.outbox.reply(self.framing(b"\n", True))
 
     def describe(self) -> dict[str, object]:
-        """What an operator may know about it."""
+        """What an operator may know about it. From any thread."""
+        actions = self._actions
         return {
             "name": self.name,
             "protocol": f"stomp-{self.version}",
             "state": str(self.state),
             "waiting_bytes": self.outbox.backlog_bytes,
-            **(self._actions.describe() if self._actions is not None else {}),
+            **(actions.describe() if actions is not None else {}),
             "counters": self.stats.snapshot(),
         }
 
@@ -196,7 +202,8 @@ class Session:
                     raise QmqError("missing-header", f"{command} needs {name}")
             if body and command != "SEND":
                 raise QmqError("unexpected-body", command)
-            extra = getattr(self._actions or self, handler)(head, body, text)
+            with _UNGUARDED if command == "SEND" else self.registry.lock:  # else several steps are one
+                extra = getattr(self._actions or self, handler)(head, body, text)
         except QmqError as error:
             self.fail(error, receipt)
             return

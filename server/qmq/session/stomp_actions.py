@@ -99,11 +99,11 @@ class Actions:
         self._session.registry.release(self._session)
 
     def describe(self) -> dict[str, object]:
-        """What an operator may know about it."""
-        queued = [each for each in self._subscriptions.values() if isinstance(each, QueueSubscription)]
+        """What an operator may know about it. From any thread."""
+        queued = [each for each in list(self._subscriptions.values()) if isinstance(each, QueueSubscription)]
         return {
             "subscriptions": len(self._subscriptions),
-            "unsettled": sum(len(each.consumer.unsettled) for each in queued),
+            "unsettled": sum(each.unsettled for each in queued),
             "transactions": len(self._transactions) if self._transactions is not None else 0,
         }
 

@@ -93,6 +93,7 @@ class QueueSubscription:
     def end(self) -> None:
         """Consumes no more and gives everything back."""
         self.ended = True
+        self._hub.drain()  # what it was given before comes before the end
         self.consumer.cancel()
         del self.consumer  # the two would keep each other
 
@@ -109,6 +110,12 @@ class QueueSubscription:
 
     def cancelled(self, consumer: Consumer, error: QmqError) -> None:
         self._outbox.sink.hang_up(error)
+
+    @property
+    def unsettled(self) -> int:
+        """How many messages it has not settled."""
+        consumer = getattr(self, "consumer", None)
+        return len(consumer.unsettled) if consumer is not None else 0
 
     def tag_of(self, message_id: str) -> int | None:
         """The tag of an unsettled message, by its id."""

@@ -73,6 +73,7 @@ def subscribe(hub: Hub, pattern: str, encoder: Encoder, outbox: Outbox, bounds: 
         QmqError: `duplicate-id` as `Hub.subscribe`.
 
     """
+    hub.drain()
     with hub.lock:
         position, recovered = position_of(hub, pattern, start)
         cursor = hub.cursor
