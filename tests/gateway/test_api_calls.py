@@ -288,4 +288,3 @@ async def test_who_publishes_too_fast_is_answered_later_or_refused(api, refuse):
         await peer.done("POST", "/publish", batch[:8])
         assert 0.3 < time.monotonic() - begin < 5 and peer.node.hub.offset == 18
     assert peer.node.stats["clients_too_fast"] == 1
-    await (await api()).publish("/topic/a", "x")  # others are not concerned

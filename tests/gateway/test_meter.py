@@ -6,9 +6,12 @@ import time
 import pytest
 
 from qmq.config import make
-from qmq.gateway.meter import Bucket, Meter
+from qmq.gateway.meter import _ADDRESSES, Bucket, Meter, Meters
+from qmq.stats import Stats
 from qmq.wire import stomp
 from qmq.wire.stomp import CountingDecoder
+from tests.gateway.api_peer import ApiPeer
+from tests.gateway.avro_peer import AvroPeer, posting, publish
 from tests.gateway.poll_peer import Poller
 from tests.gateway.queue_peers import BOTH
 from tests.gateway.sockjs_peer import SockJs
@@ -32,7 +35,10 @@ def test_a_bucket_holds_what_one_second_earns():
     assert bucket.take(0, 0.5) == 0
     assert bucket.take(1, 0.5) == pytest.approx(0.1)
     assert bucket.take(10, 100.0) == 0
-    assert bucket.take(25, 100.0) == 2.5
+    assert bucket.lacks(5, 100.5) == 0
+    assert bucket.lacks(8, 100.5) == pytest.approx(0.3)
+    assert bucket.lacks(1000, 100.5) == pytest.approx(0.5)  # more than it holds can be had when it is full
+    assert bucket.take(25, 101.0) == 1.5
 
 
 def test_a_slow_rate_gives_one_message_at_least():
@@ -120,6 +126,53 @@ async def test_requests_that_send_are_answered_later(start_node):
     assert time.monotonic() - begin > 0.35
     poller.close()
     sockjs.close()
+
+
+async def publish_json(node, count):
+    """Publishes so many at once; status and headers of the answer."""
+    peer = await ApiPeer.open(node.listen[0]["port"])
+    status, headers, _ = await peer.call("POST", "/publish", [{"destination": "/topic/a", "body": "x"}] * count)
+    peer.close()
+    return status, headers
+
+
+async def publish_avro(node, count):
+    peer = await AvroPeer.open(node.listen[0]["port"])
+    peer.tell(publish(*[posting("/topic/a")] * count))
+    status, headers, _ = await peer.answer()
+    peer.close()
+    return status, headers
+
+
+@pytest.mark.parametrize("ask", [publish_json, publish_avro])
+@pytest.mark.gen_test(timeout=20)
+async def test_requests_count_by_address_whatever_connection_they_use(start_node, ask):
+    node = await start_node({"limits.publish_rate": 100.0})
+    begin = time.monotonic()
+    assert (await ask(node, 100))[0] == 200
+    assert time.monotonic() - begin < 0.3
+    assert (await ask(node, 50))[0] == 200
+    assert 0.35 < time.monotonic() - begin < 2
+    assert node.stats["clients_too_fast"] == 1
+
+
+@pytest.mark.parametrize("ask", [publish_json, publish_avro])
+@pytest.mark.gen_test(timeout=20)
+async def test_requests_that_are_too_fast_may_be_refused(start_node, ask):
+    node = await start_node({"limits.publish_rate": 100.0, "limits.refuse_too_fast": True})
+    assert (await ask(node, 250))[0] == 200
+    status, headers = await ask(node, 1)
+    assert (status, headers["retry-after"]) == (429, "2")
+    assert node.stats["errors_too-fast"] == 1
+
+
+def test_meters_by_address_are_bounded():
+    meters = Meters(make({"limits.publish_rate": 1.0}).limits, Clock(), Stats())
+    assert meters.take("2001:db8::1", 0, 2) == meters.take("2001:db8::2", 0, 0) == 1.0
+    for number in range(_ADDRESSES + 10):
+        assert meters.take(str(number), 0, 1) == 0
+    assert len(meters._known) == _ADDRESSES
+    meters.check("2001:db8::1", 1, 1)
 
 
 @pytest.mark.parametrize("transport", ["http", "stomp"])

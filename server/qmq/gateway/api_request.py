@@ -24,7 +24,6 @@ from qmq.gateway.api_calls import Answer
 from qmq.gateway.body import Body
 from qmq.gateway.handlers import check_origin, problem, problem_headers
 from qmq.gateway.hold import Hold, Pause, dismiss
-from qmq.gateway.meter import Meter
 from qmq.session import rest
 from qmq.session.access import EVERYTHING, Rights
 from qmq.session.schema import from_text
@@ -207,7 +206,7 @@ class Call(HTTPMessageDelegate):
                 self.respond(answer)
 
     def charge(self, messages: int) -> None:
-        """Charges the client's connection for what it publishes, if there are limits on that.
+        """Charges the client for what it publishes, if there are limits on that.
 
         Who is too fast gets the answer later, so that it slows down; or is refused.
 
@@ -215,21 +214,10 @@ class Call(HTTPMessageDelegate):
             QmqError: `too-fast`.
 
         """
-        gateway = self.api.gateway
-        if not self.api.operations.limits.counted:
-            return
-        context: Any = self.request.connection.context  # type: ignore[union-attr]
-        if not hasattr(context, "meter"):
-            context.meter = Meter(gateway.config.limits, asyncio.get_running_loop().time)
-            context.published = 0
-        context.published += messages
-        wait = context.meter.charge(self._octets.size, context.published)
-        if not wait:
-            return
-        gateway.stats.add("clients_too_fast")
-        if context.meter.refuses:
-            raise QmqError("too-fast", f"come back in {wait:.1f} seconds", int(wait * 1000) + 1)
-        self._delay = wait
+        meters, address = self.api.gateway.meters, self.request.remote_ip or ""
+        if meters is not None:
+            meters.check(address, self._octets.size, messages)
+            self._delay = meters.take(address, self._octets.size, messages)
 
     def wait(self, waits: Any, seconds: float, give: Callable[[], Answer]) -> None:
         """Answers later: when something has come, or the time is over.

@@ -150,19 +150,28 @@ class AvroHandler(Problems):
 
     async def post(self) -> None:
         """Answers a call."""
+        meters, address = self.gateway.meters, self.request.remote_ip or ""
         try:
+            if meters is not None:
+                meters.check(address, self._body.size, 1)
             octets = self._message()
             call = self.protocol.responder().read(octets)
-            reply = self.calls.answer(await self._rights(), call)
+            rights = await self._rights()
+            before = self.gateway.operations.published
+            reply = self.calls.answer(rights, call)
         except QmqError as error:
             refuse(self, error, self.stats)
             return
+        published = self.gateway.operations.published - before
         if isinstance(reply, Pending):
             await self._wait(reply)
             if self._gone:
                 reply.source.abandon()
                 return
             reply = self.calls.finish(call, reply)
+        wait = meters.take(address, self._body.size, published) if meters is not None else 0.0
+        if wait:  # and no other request is read before
+            await asyncio.sleep(wait)
         self.set_header("Content-Type", CONTENT_TYPE)
         self.finish(avro.encode(reply))
 

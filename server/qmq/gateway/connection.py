@@ -22,7 +22,7 @@ from typing import Any, Protocol
 from qmq.core.memory import UNCOUNTED, Memory
 from qmq.core.outbox import Delivery, Outbox
 from qmq.errors import CODES, Code, QmqError
-from qmq.gateway.meter import Meter, size_of
+from qmq.gateway.meter import Meter, size_of, too_fast
 from qmq.stats import Stats
 
 log = logging.getLogger("qmq.gateway")
@@ -218,7 +218,7 @@ class Connection:
             return False
         self.stats.add("clients_too_fast")
         if meter.refuses:
-            self.fail(QmqError("too-fast", f"come back in {wait:.1f} seconds", int(wait * 1000) + 1))
+            self.fail(too_fast(wait))
             return False
         self._waits = True
         meter.timer = self._loop.call_later(wait, self._go_on)

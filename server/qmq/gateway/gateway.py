@@ -16,7 +16,7 @@ from qmq.core.registry import Registry
 from qmq.errors import QmqError
 from qmq.gateway.connection import Connection, Timing
 from qmq.gateway.door import Door
-from qmq.gateway.meter import Meter, counted
+from qmq.gateway.meter import Meter, Meters, counted, limited
 from qmq.session import stomp
 from qmq.session.desk import Desk
 from qmq.session.operations import Operations
@@ -76,6 +76,8 @@ class Gateway:
             counted=counted(limits),
         )
         self.operations = Operations(registry, self._stomp_limits, stats, self._desk, limits.connections)
+        clock = asyncio.get_running_loop().time
+        self.meters = Meters(limits, clock, stats) if limited(limits) else None  # of those who come with requests
         self.on_drain: list[Callable[[], None]] = []
 
     @property

@@ -8,10 +8,15 @@ it has earned what it took in advance, so that TCP slows it down; nobody else no
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Callable
 
+from qmq.addresses import place
 from qmq.config import Limits
 from qmq.errors import QmqError
+from qmq.stats import Stats
+
+_ADDRESSES = 10_000  # of clients with requests, remembered at the same time
 
 
 class Bucket:
@@ -29,6 +34,11 @@ class Bucket:
         self._rate = rate
         self._left = max(rate, 1.0)
         self._when = now
+
+    def lacks(self, amount: int, now: float) -> float:
+        """The seconds until so much is in it; of more than it can hold, until it is full."""
+        left = min(self._left + (now - self._when) * self._rate, max(self._rate, 1.0))
+        return max((min(amount, max(self._rate, 1.0)) - left) / self._rate, 0.0)
 
     def take(self, amount: int, now: float) -> float:
         """Takes from it; returns the seconds until it is no longer overdrawn."""
@@ -73,12 +83,22 @@ class Meter:
             published: Messages that the client has published so far.
 
         """
+        before, self._published = self._published, published
+        return self.take(octets, published - before)
+
+    def take(self, octets: int, messages: int) -> float:
+        """The same, for messages that were published now."""
         now = self._clock()
         wait = self._octets.take(octets, now) if self._octets is not None else 0.0
         if self._publishes is not None:
-            wait = max(wait, self._publishes.take(published - self._published, now))
-            self._published = published
+            wait = max(wait, self._publishes.take(messages, now))
         return wait
+
+    def lacks(self, octets: int, messages: int) -> float:
+        """The seconds until so much can be taken without being overdrawn."""
+        now = self._clock()
+        wait = self._octets.lacks(octets, now) if self._octets is not None else 0.0
+        return max(wait, self._publishes.lacks(messages, now)) if self._publishes is not None else wait
 
     @property
     def period(self) -> float | None:
@@ -104,9 +124,69 @@ class Meter:
         return QmqError("idle-timeout", f"nothing was sent or subscribed to for {self._silence:g} seconds")
 
 
+class Meters:
+    """The meters of clients that come with requests: by address, for each request may come on a connection of its own.
+
+    Args:
+        limits: What each of them may.
+        clock: Seconds that only grow.
+        stats: Where it is counted how often somebody is too fast.
+
+    """
+
+    __slots__ = ("_clock", "_known", "_limits", "_stats")
+
+    def __init__(self, limits: Limits, clock: Callable[[], float], stats: Stats) -> None:
+        self._limits = limits
+        self._clock = clock
+        self._stats = stats
+        self._known: OrderedDict[str, Meter] = OrderedDict()
+
+    def check(self, address: str, octets: int, messages: int) -> None:
+        """Checks that a request may be taken, where those who are too fast are refused.
+
+        Raises:
+            QmqError: `too-fast`.
+
+        """
+        wait = self._of(address).lacks(octets, messages) if self._limits.refuse_too_fast else 0.0
+        if wait:
+            self._stats.add("clients_too_fast")
+            raise too_fast(wait)
+
+    def take(self, address: str, octets: int, messages: int) -> float:
+        """Charges for a request; returns the seconds after which it is to be answered."""
+        wait = self._of(address).take(octets, messages)
+        if not wait or self._limits.refuse_too_fast:
+            return 0.0
+        self._stats.add("clients_too_fast")
+        return wait
+
+    def _of(self, address: str) -> Meter:
+        where = place(address)
+        found = self._known.get(where)
+        if found is None:
+            if len(self._known) >= _ADDRESSES:
+                self._known.popitem(last=False)
+            found = self._known[where] = Meter(self._limits, self._clock)
+        else:
+            self._known.move_to_end(where)
+        return found
+
+
+def too_fast(wait: float) -> QmqError:
+    """What one is told who is to come back after so many seconds."""
+    return QmqError("too-fast", f"come back in {wait:.1f} seconds", int(wait * 1000) + 1)
+
+
+def limited(limits: Limits) -> bool:
+    """Whether there are limits on what comes in a second."""
+    return bool(limits.publish_rate or limits.octet_rate)
+
+
 def counted(limits: Limits) -> bool:
     """Whether clients have meters."""
-    return bool(limits.publish_rate or limits.octet_rate or limits.idle_seconds)
+    return limited(limits) or bool(limits.idle_seconds)
 
 
 def size_of(data: bytes | list[str]) -> int:

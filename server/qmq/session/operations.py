@@ -139,6 +139,7 @@ class Operations:
 
     Attributes:
         waiting: How many do.
+        published: Messages that were asked to be published so far.
 
     """
 
@@ -153,7 +154,7 @@ class Operations:
         self.registry = registry
         self.limits = limits
         self.stats = stats
-        self.waiting = 0
+        self.waiting = self.published = 0
         self._desk = desk
         self._max_waiting = max_waiting
         self._envelopes: dict[tuple[object, ...], Envelope] = {}
@@ -173,6 +174,7 @@ class Operations:
         """
         with self.registry.lock:
             publishings = self._check(rights, postings)
+            self.published += len(publishings)
             return [self._publish(each) for each in publishings]
 
     def _check(self, rights: Rights, postings: Sequence[Posting]) -> list[Publishing]:
