@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from qmq.certificates import client_context, server_context
-from qmq.config import Tls
 from qmq.errors import ConfigError
+from qmq.sections import Tls
 
 
 @pytest.fixture

@@ -57,14 +57,14 @@ def test_sighup_gives_new_connections_a_new_certificate_and_keeps_the_old_ones(s
         before = old.getpeercert()["serialNumber"]
         authority.certificate(file=file)
         server.process.send_signal(signal.SIGHUP)
-        assert " INFO qmq: certificates read again" in line(server.process.stderr, "certificates")
+        assert " INFO qmq: the configuration was read again" in line(server.process.stderr, "read again")
         with connect(server, context) as new:
             after = new.getpeercert()["serialNumber"]
         with open(file, "w") as broken:
             broken.write("no PEM")
         server.process.send_signal(signal.SIGHUP)
-        told = line(server.process.stderr, "certificates")
-        assert " WARNING qmq: certificates stay as they were: tls.certificate: there is no certificate in " in told
+        told = line(server.process.stderr, "configuration")
+        assert " WARNING qmq: the configuration stays as it was: tls.certificate: there is no certificate in " in told
         with connect(server, context) as last:
             assert last.getpeercert()["serialNumber"] == after != before
         old.sendall(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -78,7 +78,7 @@ def test_sighup_ends_nothing_where_there_is_no_tls(tmp_path):
     server = Serve(tmp_path / "ready", "--drain", "0.1")
     try:
         server.process.send_signal(signal.SIGHUP)
-        assert "no certificates to read again" in line(server.process.stderr, "certificates")
+        assert "the configuration was read again" in line(server.process.stderr, "configuration")
         assert server.stop()[0] == 0
     finally:
         server.close()

@@ -5,8 +5,9 @@ import dataclasses
 import pytest
 
 from qmq import config
-from qmq.config import OPTIONS, Config, Limits, Tls, load, make, parse_listen
+from qmq.config import OPTIONS, Config, load, make, parse_listen
 from qmq.errors import ConfigError
+from qmq.sections import Limits, Tls, Tokens
 
 
 @pytest.fixture
@@ -22,9 +23,10 @@ def toml(tmp_path):
 
 
 def test_every_field_is_an_option_with_a_name_in_each_place():
-    names = {item.name for item in dataclasses.fields(Config)} - {"limits", "tls"}
+    names = {item.name for item in dataclasses.fields(Config)} - {"limits", "tls", "tokens"}
     names |= {f"limits.{item.name}" for item in dataclasses.fields(Limits)}
     names |= {f"tls.{item.name}" for item in dataclasses.fields(Tls)}
+    names |= {f"tokens.{item.name}" for item in dataclasses.fields(Tokens)}
     assert set(OPTIONS) == names
     option = OPTIONS["limits.http_header_bytes"]
     assert (option.flag, option.variable) == ("--limits-http-header-bytes", "QMQ_LIMITS_HTTP_HEADER_BYTES")

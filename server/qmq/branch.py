@@ -115,8 +115,12 @@ class Branch:
         """Accepts connections on these."""
         self.listeners[scheme].add_sockets(sockets)
 
-    def renew(self, contexts: Mapping[str, ssl.SSLContext]) -> None:
-        """Uses other certificates, for connections that are still to come."""
+    def renew(self, config: Config, contexts: Mapping[str, ssl.SSLContext]) -> None:
+        """Goes by another configuration: its limits and certificates are for connections that are still to come,
+        the node's policy is for those that are there, too."""
+        self.config = config
+        self.gateway.use(config)
+        self.gateway.review()
         for scheme, context in contexts.items():
             listener = self.servers.get(scheme)
             if isinstance(listener, TlsListener):

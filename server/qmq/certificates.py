@@ -11,8 +11,8 @@ import ssl
 from collections.abc import Callable
 from pathlib import Path
 
-from qmq.config import Tls
 from qmq.errors import ConfigError
+from qmq.sections import Tls
 
 # For TLS 1.2: keys that are forgotten after use, and ciphers that notice changes. TLS 1.3 has no others.
 _CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"

@@ -25,8 +25,9 @@ import click
 from qmq import __version__, logs
 from qmq.certificates import client_context, server_context
 from qmq.client import DEFAULT_URL, Client, connect
-from qmq.config import OPTIONS, Config, Option, Strings, load
+from qmq.config import OPTIONS, Config, Option, load
 from qmq.errors import CODES, ConfigError, QmqError
+from qmq.sections import Strings
 from qmq.wire.stomp import is_text
 
 _Dial = Callable[..., Coroutine[Any, Any, Client]]
@@ -82,13 +83,13 @@ def serve(config: str | None, **flags: Any) -> None:
     # A gateway makes no cycles per message, and a full collection over many
     # connections would stall all of them: look seldom.
     gc.set_threshold(5_000, 200, 50)
-    asyncio.run(_serve(settings))
+    asyncio.run(_serve(settings, lambda: _load(config, flags)))
 
 
-async def _serve(settings: Config) -> None:
+async def _serve(settings: Config, reread: Callable[[], Config]) -> None:
     from qmq.node import Node
 
-    node = Node(settings)
+    node = Node(settings, reread)
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -107,6 +108,7 @@ async def _serve(settings: Config) -> None:
 @_config_options
 def check_config(config: str | None, **flags: Any) -> None:
     """Say whether a configuration is right, and what it amounts to."""
+    from qmq.policies import policy_of
     from qmq.rules import history_rules, rules_of
 
     settings = _load(config, flags)
@@ -114,9 +116,10 @@ def check_config(config: str | None, **flags: Any) -> None:
         server_context(settings.tls)
     rules_of(settings)
     history_rules(settings)
+    policy_of(settings)
     for option in OPTIONS.values():
-        holder = getattr(settings, option.section) if option.section else settings
-        click.echo(f"{option.key} = {json.dumps(getattr(holder, option.name))}")
+        value = option.of(settings)
+        click.echo(f"{option.key} = {f'({len(value)} not shown)' if option.secret and value else json.dumps(value)}")
 
 
 _CLIENT_OPTIONS = (

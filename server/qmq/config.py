@@ -27,16 +27,7 @@ from urllib.parse import urlsplit
 
 from qmq.addresses import is_loopback, normal_origin, parse_network
 from qmq.errors import ConfigError
-
-Strings = tuple[str, ...]
-Tables = tuple[dict[str, Any], ...]  # `[[name]]` in TOML, a JSON array elsewhere
-
-
-def _option(default: Any, text: str, least: float | None = None) -> Any:
-    metadata = {"help": text, "least": least}
-    if callable(default):
-        return field(default_factory=default, metadata=metadata)
-    return field(default=default, metadata=metadata)
+from qmq.sections import Limits, Strings, Tables, Tls, Tokens, setting
 
 
 def _default_threads() -> int:
@@ -48,97 +39,36 @@ def _host_name() -> str:
 
 
 @dataclass(frozen=True)
-class Limits:
-    """`[limits]`: how much one client, and all of them, may ask for."""
-
-    connections: int = _option(20_000, "connections at the same time", 1)
-    connections_per_address: int = _option(0, "connections of one address; 0 for as many as of all", 0)
-    connections_per_principal: int = _option(0, "connections of one user; 0 for as many as of all", 0)
-    login_failures: int = _option(10, "failed logins of one address before it has to wait; 0 if it never has to", 0)
-    subscriptions: int = _option(1000, "subscriptions of one connection", 1)
-    body: int = _option(1 << 20, "octets of one message's body", 1)
-    headers: int = _option(64, "headers of one STOMP frame", 1)
-    header_bytes: int = _option(8192, "octets of all headers of one STOMP frame", 64)
-    http_header_bytes: int = _option(16 << 10, "octets of the headers of one HTTP request", 1024)
-    messages: int = _option(100_000, "the most that a subscription may ask for as max-messages", 1)
-    bytes: int = _option(16 << 20, "the most that a subscription may ask for as max-bytes", 1)
-    default_messages: int = _option(1000, "max-messages of a subscription that does not ask", 1)
-    default_bytes: int = _option(1 << 20, "max-bytes of a subscription that does not ask", 1)
-    outbox_bytes: int = _option(32 << 20, "octets that may wait for one connection, over all its subscriptions", 1024)
-    prefetch: int = _option(65_535, "messages that a consumer may have unsettled", 1)
-    default_prefetch: int = _option(1000, "messages that a consumer may have unsettled if it does not ask", 1)
-    transactions: int = _option(100, "transactions that one connection may have open", 1)
-    transaction_messages: int = _option(10_000, "frames in the open transactions of one connection", 1)
-    transaction_bytes: int = _option(16 << 20, "octets in the open transactions of one connection", 1024)
-    queues: int = _option(10_000, "queues of the node", 1)
-    exchanges: int = _option(1000, "exchanges of the node", 6)
-    bindings: int = _option(100_000, "bindings of the node", 1)
-    memory: int = _option(1 << 30, "octets of all messages that wait; beyond them publishers wait", 1 << 20)
-    topics: int = _option(10_000, "topics whose past is remembered; beyond, the oldest is forgotten", 1)
-    history: int = _option(256 << 20, "octets of the past of all topics; beyond, the oldest messages go", 0)
-    mailbox_messages: int = _option(65_536, "messages that may wait for one thread of several", 1000)
-    mailbox_bytes: int = _option(32 << 20, "octets of messages that may wait for one thread of several", 1 << 16)
-    connect_seconds: float = _option(
-        10.0, "how long a new connection has to send its request, and then to log in", 0.01
-    )
-    ping_seconds: float = _option(25.0, "silence after which a client is pinged; after twice as long it is gone", 0.01)
-    idempotency_keys: int = _option(100_000, "keys of publishes remembered, to drop what comes again", 0)
-    idempotency_seconds: float = _option(300.0, "how long each key is remembered", 0.1)
-    poll_hold_seconds: float = _option(25.0, "how long a long-poll waits for something to say", 0.01)
-    poll_gone_seconds: float = _option(15.0, "how long a session on /poll may be without a request that receives", 0.01)
-    heartbeat_ms: int = _option(100, "the shortest STOMP heart-beat, in milliseconds", 10)
-    publish_rate: float = _option(0.0, "messages that one connection may publish in a second; 0 for any number", 0.0)
-    octet_rate: int = _option(0, "octets that are read from one connection in a second; 0 for any number", 0)
-    refuse_too_fast: bool = _option(False, "send connections away that pass these two, instead of slowing them down")
-    idle_seconds: float = _option(
-        0.0, "how long a client may send nothing while it is subscribed to nothing; 0 for ever", 0.0
-    )
-    linger_seconds: float = _option(5.0, "how long a client that is sent away may take to read why", 0.01)
-
-    @property
-    def frame_bytes(self) -> int:
-        """Octets of the largest STOMP frame, with its line ends and NUL."""
-        return self.header_bytes + 3 + self.body + 1
-
-
-@dataclass(frozen=True)
-class Tls:
-    """`[tls]`: the certificate of `https://` and `stomps://` addresses, and what clients must show."""
-
-    certificate: str = _option("", "file with the server's certificate and its chain, in PEM")
-    key: str = _option("", "file with its private key, in PEM; if empty, the key is in the certificate's file")
-    client_ca: str = _option("", "file with the authorities whose client certificates are believed, in PEM")
-    client_certificates: str = _option("no", "whether clients show certificates: no, optional or required")
-
-
-@dataclass(frozen=True)
 class Config:
     """Everything that can be said about a node before it starts."""
 
-    listen: Strings = _option(
+    listen: Strings = setting(
         ("http://127.0.0.1:8000", "stomp://127.0.0.1:61613"), "address to listen on, as URL; port 0 for any"
     )
-    name: str = _option(_host_name, "the node's name: letters, digits and -; part of every message id")
-    threads: int = _option(_default_threads, "threads with an event loop each; a client stays on one of them", 1)
-    demo: bool = _option(False, "serve the demo pages and publish to their topics")
-    ready_file: str = _option("", "where to write what is listened on, once connections are accepted")
-    drain: float = _option(2.0, "seconds over which clients are sent away when the node stops", 0.0)
-    allowed_origins: Strings = _option((), "origins of pages that may connect from other hosts; * for all")
-    sockjs_legacy: bool = _option(False, "offer the SockJS transports jsonp and htmlfile, for very old browsers")
-    sockjs_client: str = _option("", "URL of sockjs-client for the SockJS iframe page; if empty, there is no such page")
-    trusted_proxies: Strings = _option((), "addresses and networks of proxies that are believed whose connection it is")
-    proxy_protocol: Strings = _option((), "schemes of addresses where trusted proxies send the PROXY protocol's header")
-    require_origin: bool = _option(False, "refuse clients that send no Origin, as only browsers do")
-    allow_anonymous: bool = _option(False, "listen beyond loopback although anybody may then connect")
-    auto_create: bool = _option(True, "queues that are not configured appear when they are first used")
-    manage: bool = _option(True, "answer requests to /manage/, with which clients inspect, purge and delete queues")
-    queues: Tables = _option((), "properties of queues, by patterns of their names")
-    exchanges: Tables = _option((), "exchanges that are there from the start")
-    bindings: Tables = _option((), "bindings that are there from the start")
-    topics: Tables = _option((), "how much of their past topics keep, by patterns of their names")
-    log_level: str = _option("info", "debug, info, warning or error")
+    name: str = setting(_host_name, "the node's name: letters, digits and -; part of every message id")
+    threads: int = setting(_default_threads, "threads with an event loop each; a client stays on one of them", 1)
+    demo: bool = setting(False, "serve the demo pages and publish to their topics")
+    ready_file: str = setting("", "where to write what is listened on, once connections are accepted")
+    drain: float = setting(2.0, "seconds over which clients are sent away when the node stops", 0.0)
+    allowed_origins: Strings = setting((), "origins of pages that may connect from other hosts; * for all")
+    sockjs_legacy: bool = setting(False, "offer the SockJS transports jsonp and htmlfile, for very old browsers")
+    sockjs_client: str = setting("", "URL of sockjs-client for the SockJS iframe page; if empty, there is no such page")
+    trusted_proxies: Strings = setting((), "addresses and networks of proxies that are believed whose connection it is")
+    proxy_protocol: Strings = setting((), "schemes of addresses where trusted proxies send the PROXY protocol's header")
+    require_origin: bool = setting(False, "refuse clients that send no Origin, as only browsers do")
+    allow_anonymous: bool = setting(False, "let clients in that do not log in, also from beyond loopback")
+    auto_create: bool = setting(True, "queues that are not configured appear when they are first used")
+    manage: bool = setting(True, "answer requests to /manage/, with which clients inspect, purge and delete queues")
+    queues: Tables = setting((), "properties of queues, by patterns of their names")
+    exchanges: Tables = setting((), "exchanges that are there from the start")
+    bindings: Tables = setting((), "bindings that are there from the start")
+    topics: Tables = setting((), "how much of their past topics keep, by patterns of their names")
+    users: Tables = setting((), "who may log in with a password", secret=True)
+    rules: Tables = setting((), "who may do what where; once there are users, keys of tokens or rules, nothing else")
+    log_level: str = setting("info", "debug, info, warning or error")
     limits: Limits = field(default_factory=Limits)
     tls: Tls = field(default_factory=Tls)
+    tokens: Tokens = field(default_factory=Tokens)
 
     def __post_init__(self) -> None:
         _check(self)
@@ -154,6 +84,7 @@ class Option:
     default: Any
     help: str
     least: float | None
+    secret: bool = False
 
     @property
     def key(self) -> str:
@@ -169,6 +100,10 @@ class Option:
     def variable(self) -> str:
         """In the environment."""
         return "QMQ_" + self.key.replace(".", "_").upper()
+
+    def of(self, config: Config) -> Any:
+        """Its value in a configuration."""
+        return getattr(getattr(config, self.section) if self.section else config, self.name)
 
     def parse(self, text: str) -> Any:
         """The value that a text stands for, as flags and variables have it.
@@ -207,7 +142,7 @@ class Option:
         if self.kind is float and type(value) is int:
             value = float(value)
         if self.kind in (Strings, Tables) or type(value) is not self.kind:
-            raise ConfigError(f"{self.key} must be a {_KINDS[self.kind]}, not {value!r}")
+            raise ConfigError(f"{self.key} must be a {_KINDS[self.kind]}{'' if self.secret else f', not {value!r}'}")
         if self.kind is float and not math.isfinite(value):
             raise ConfigError(f"{self.key} must be a finite number, not {value}")
         if self.least is not None and value < self.least:
@@ -242,10 +177,7 @@ def _options(section: str, cls: Any) -> list[Option]:
         if dataclasses.is_dataclass(kinds[item.name]):
             found += _options(item.name, kinds[item.name])
         else:
-            default = _default(item)
-            found.append(
-                Option(section, item.name, kinds[item.name], default, item.metadata["help"], item.metadata["least"])
-            )
+            found.append(Option(section, item.name, kinds[item.name], _default(item), **item.metadata))
     return found
 
 
@@ -290,7 +222,8 @@ def make(values: Mapping[str, Any]) -> Config:
             raise ConfigError(f"there is no option {key!r}")
         sections.setdefault(option.section, {})[option.name] = value
     top = sections.pop("")
-    return Config(**top, limits=Limits(**sections.get("limits", {})), tls=Tls(**sections.get("tls", {})))
+    kinds = {"limits": Limits, "tls": Tls, "tokens": Tokens}
+    return Config(**top, **{name: kind(**sections.get(name, {})) for name, kind in kinds.items()})
 
 
 def _read_file(file: str) -> dict[str, Any]:
@@ -335,8 +268,7 @@ def _read_environment(environ: Mapping[str, str]) -> dict[str, Any]:
 
 def _check(config: Config) -> None:
     for option in OPTIONS.values():
-        holder = getattr(config, option.section) if option.section else config
-        option.check(getattr(holder, option.name))
+        option.check(option.of(config))
     if not re.fullmatch(r"[A-Za-z0-9-]{1,64}", config.name):
         raise ConfigError(f"name must be 1 to 64 letters, digits or -, not {config.name!r}")
     if config.log_level not in ("debug", "info", "warning", "error"):
@@ -349,9 +281,12 @@ def _check(config: Config) -> None:
         scheme, host, _ = parse_listen(url)
         if scheme in SECURE_SCHEMES and not config.tls.certificate:
             raise ConfigError(f"listen {url}: {scheme} needs tls.certificate")
-        if not config.allow_anonymous and not is_loopback(host):
+        shows = scheme in SECURE_SCHEMES and config.tls.client_certificates == "required"
+        known = bool(config.users or config.tokens.keys) or shows
+        if not known and not config.allow_anonymous and not is_loopback(host):
             raise ConfigError(
-                f"listen {url}: anybody could connect; listen on 127.0.0.1, or set allow_anonymous if that is wanted"
+                f"listen {url}: anybody could connect; configure users, tokens or client certificates, "
+                "listen on 127.0.0.1, or set allow_anonymous if that is wanted"
             )
 
 
@@ -360,6 +295,8 @@ def _check_tls(tls: Tls) -> None:
         raise ConfigError("tls.key is of no use without tls.certificate")
     if tls.client_certificates not in ("no", "optional", "required"):
         raise ConfigError(f"tls.client_certificates must be no, optional or required, not {tls.client_certificates!r}")
+    if tls.client_name not in ("cn", "uri"):
+        raise ConfigError(f"tls.client_name must be cn or uri, not {tls.client_name!r}")
     if tls.client_certificates != "no" and not tls.client_ca:
         raise ConfigError(f"tls.client_certificates = {tls.client_certificates} needs tls.client_ca")
     if tls.client_certificates == "no" and tls.client_ca:

@@ -17,6 +17,7 @@ import secrets
 import socket
 import ssl
 import string
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ from qmq.gateway.avro_http import Protocol
 from qmq.gateway.door import Door
 from qmq.gateway.gateway import Gateway
 from qmq.loops import Loop, LoopThread
+from qmq.policies import policy_of, reloaded
 from qmq.stats import Stats, Sum
 from qmq.trunk import Trunk
 
@@ -51,18 +53,21 @@ class Node:
 
     Args:
         config: See `qmq.config`; all defaults if left out.
+        reread: Reads the configuration again, for `reload`.
 
     Attributes:
         stats: Its counters, of all threads together.
         branches: What it has on each of its loops, once it is open.
+        door: Who may come, and what for; the same for all loops.
         listen: After `start`: what it listens on, as dictionaries with `scheme`,
             `host` and `port`.
 
     """
 
-    def __init__(self, config: Config | None = None) -> None:
+    def __init__(self, config: Config | None = None, reread: Callable[[], Config] | None = None) -> None:
         self.config = config or Config()
         self.stats = Stats() if self.config.threads == 1 else Sum([])
+        self._reread = reread
         self.branches: list[Branch] = []
         self.listen: list[dict[str, Any]] = []
         self._demo: Demo | None = None
@@ -100,11 +105,17 @@ class Node:
         return self.branch.routes()
 
     def open(self) -> None:
-        """Makes the node ready on the running loop alone, without listening."""
+        """Makes the node ready on the running loop alone, without listening.
+
+        Raises:
+            ConfigError: If a rule or a key of tokens is wrong.
+
+        """
+        self.door = Door(self.config, policy_of(self.config))
         self._loops = [Loop()]
         self._plant()
-        door, protocol = Door(self.config), Protocol()
-        self.branches = [Branch(self.config, self.registry, self.stats, self._why_not_ready, door, protocol)]
+        protocol = Protocol()
+        self.branches = [Branch(self.config, self.registry, self.stats, self._why_not_ready, self.door, protocol)]
 
     async def start(self) -> None:
         """Opens the node, on as many loops as it is to have, and accepts connections.
@@ -113,7 +124,7 @@ class Node:
             ConfigError: If a certificate is wrong, or an address cannot be listened on.
 
         """
-        contexts = self._contexts()
+        contexts = _contexts(self.config)
         sockets = self._bind()
         try:
             await self._open_all()
@@ -134,6 +145,8 @@ class Node:
         """Sends clients away, closes everything, and returns when all of it is gone."""
         if self._demo is not None:
             self._demo.stop()
+        if self.branches:
+            self.door.close()
         pairs = list(zip(self._loops, self.branches, strict=False))  # some may be missing if `start` has failed
         for loop, branch in pairs:
             await loop.run(branch.close_listeners)
@@ -142,17 +155,20 @@ class Node:
         loops, self._loops = self._loops, []
         for loop in loops:
             await loop.stop()
+        if self.branches:
+            self.door.stop()
 
     async def _open_all(self) -> None:
         if self.config.threads == 1:
             self.open()
             return
+        self.door = Door(self.config, policy_of(self.config))
         self._loops = [Loop()]
         for number in range(1, self.config.threads):
             thread = LoopThread(f"{self.config.name}-{number}")
             await thread.start()
             self._loops.append(thread)
-        trunk, door, protocol = self._plant(), Door(self.config), Protocol()
+        trunk, door, protocol = self._plant(), self.door, Protocol()
         for loop, view, stats in zip(self._loops, trunk.views, trunk.stats, strict=True):
             self.branches.append(await loop.run(Branch, self.config, view, stats, self._why_not_ready, door, protocol))
         family = [branch.gateway for branch in self.branches]
@@ -165,18 +181,22 @@ class Node:
         return trunk
 
     def reload(self) -> None:
-        """Reads certificate, key and client authorities again; only new connections are concerned.
+        """Reads users, rules, keys of tokens, limits and certificates again (see `reloaded`).
 
-        If one of the files is wrong, everything stays as it was, and the log says why.
+        What is now forbidden ends at once. If anything is wrong with the configuration or one of its files, everything
+        stays as it was, and the log says why.
         """
         try:
-            contexts = self._contexts()
+            config = reloaded(self.config, self._reread() if self._reread is not None else self.config)
+            policy, contexts = policy_of(config), _contexts(config)
         except ConfigError as error:
-            log.warning("certificates stay as they were: %s", error)
+            log.warning("the configuration stays as it was: %s", error)
             return
-        for branch in self.branches:
-            branch.renew(contexts)
-        log.info("certificates read again" if contexts else "no certificates to read again")
+        self.config = config
+        self.door.reload(config, policy)
+        for loop, branch in zip(self._loops, self.branches, strict=True):
+            loop.post(branch.renew, config, contexts)
+        log.info("the configuration was read again")
 
     def publish(self, destination: str, body: bytes | str, headers: dict[str, str] | None = None) -> Message:
         """Publishes from within the process. Only on the node's own loop.
@@ -193,10 +213,6 @@ class Node:
         if not self.gateway.ready:
             return QmqError("shutting-down")
         return QmqError("memory-full") if self.registry.memory.full else None
-
-    def _contexts(self) -> dict[str, ssl.SSLContext]:
-        tls = self.config.tls
-        return {scheme: server_context(tls, names) for scheme, names in _PROTOCOLS.items()} if tls.certificate else {}
 
     def _bind(self) -> list[Bound]:
         """Sockets for each loop, with their schemes: each loop has its own for each address, and the kernel chooses."""
@@ -231,6 +247,11 @@ class Node:
 
     def __repr__(self) -> str:
         return f"<node {self.config.name} {self._registry!r}>"
+
+
+def _contexts(config: Config) -> dict[str, ssl.SSLContext]:
+    tls = config.tls
+    return {scheme: server_context(tls, names) for scheme, names in _PROTOCOLS.items()} if tls.certificate else {}
 
 
 def _sockets(url: str, host: str, port: int, shared: bool = False) -> list[socket.socket]:

@@ -36,9 +36,9 @@ def rules_of(config: Config) -> Rules:
     """
     limits = config.limits
     rules = Rules(
-        queues=_read("queues", config.queues, _queue),
-        exchanges=_read("exchanges", config.exchanges, _exchange),
-        bindings=_read("bindings", config.bindings, _binding),
+        queues=read_tables("queues", config.queues, _queue),
+        exchanges=read_tables("exchanges", config.exchanges, _exchange),
+        bindings=read_tables("bindings", config.bindings, _binding),
         max_queues=limits.queues,
         max_exchanges=limits.exchanges,
         max_bindings=limits.bindings,
@@ -58,11 +58,11 @@ def history_rules(config: Config) -> list[tuple[str, Keep]]:
         ConfigError: Naming the table and the key that is wrong.
 
     """
-    return [*_read("topics", config.topics, _topic), (f"{TOPIC}#", Keep())]
+    return [*read_tables("topics", config.topics, _topic), (f"{TOPIC}#", Keep())]
 
 
 def _topic(table: dict[str, Any]) -> tuple[str, Keep]:
-    pattern = _text(table, "match")
+    pattern = text_of(table, "match")
     try:
         if not pattern.startswith(TOPIC):
             raise QmqError("bad-pattern")
@@ -81,7 +81,18 @@ def _topic(table: dict[str, Any]) -> tuple[str, Keep]:
     return pattern, Keep(**values)
 
 
-def _read(section: str, tables: Any, read: Callable[[dict[str, Any]], Any]) -> list[Any]:
+def read_tables(section: str, tables: Any, read: Callable[[dict[str, Any]], Any]) -> list[Any]:
+    """What is in `[[section]]`.
+
+    Args:
+        section: Its name, for errors.
+        tables: As the configuration has them.
+        read: Makes something of one of them, and takes out of it what it has used.
+
+    Raises:
+        ConfigError: Naming the table and the key that is wrong, or that there is not.
+
+    """
     found = []
     for number, table in enumerate(tables, 1):
         rest = dict(table)
@@ -132,7 +143,7 @@ def _blaming(key: str) -> Iterator[None]:
 
 
 def _queue(table: dict[str, Any]) -> tuple[str, Mapping[str, Any]]:
-    pattern = _text(table, "match")
+    pattern = text_of(table, "match")
     try:  # patterns are those of topics
         check_pattern(TOPIC + pattern.removeprefix(QUEUE))
         named = pattern.startswith(QUEUE)
@@ -154,12 +165,12 @@ def _property(name: str, value: Any) -> Any:
 
 
 def _exchange(table: dict[str, Any]) -> tuple[str, Mapping[str, Any]]:
-    name, kind = _text(table, "name"), _text(table, "kind", "direct")
+    name, kind = text_of(table, "name"), text_of(table, "kind", "direct")
     with _blaming("name"):
         check_exchange_name(name)
     if kind not in list(Kind):
         raise ConfigError(f"kind must be one of {', '.join(Kind)}, not {kind!r}")
-    properties: dict[str, Any] = {"alternate": _text(table, "alternate", "")}
+    properties: dict[str, Any] = {"alternate": text_of(table, "alternate", "")}
     for key in ("auto_delete", "internal"):
         value = properties[key] = table.pop(key, False)
         if not isinstance(value, bool):
@@ -174,14 +185,20 @@ def _binding(table: dict[str, Any]) -> tuple[str, str, str, Mapping[str, Any]]:
     for name, value in arguments.items():
         if type(value) not in (str, int, float, bool):
             raise ConfigError(f"arguments.{name} must be a string, number or boolean, not {value!r}")
-    source, destination = _text(table, "source").removeprefix(EXCHANGE), _text(table, "destination")
+    source, destination = text_of(table, "source").removeprefix(EXCHANGE), text_of(table, "destination")
     if not destination.startswith((QUEUE, EXCHANGE)):
         raise ConfigError(f"destination must be a queue or an exchange, not {destination!r}")
     with _blaming("destination"):
-        return source, check_name(destination), _text(table, "key", ""), arguments
+        return source, check_name(destination), text_of(table, "key", ""), arguments
 
 
-def _text(table: dict[str, Any], name: str, default: str | None = None) -> str:
+def text_of(table: dict[str, Any], name: str, default: str | None = None) -> str:
+    """Takes a string out of a table.
+
+    Raises:
+        ConfigError: If it is none, or missing without a default.
+
+    """
     value = table.pop(name, default)
     if not isinstance(value, str):
         raise ConfigError(f"{name} is missing" if value is None else f"{name} must be a string, not {value!r}")

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qmq.core.cover import EVERYTHING, allowing, shape_of
+from qmq.core.cover import EVERYTHING, allowing, check_allowing, shape_of
 from qmq.core.matcher import Matcher
+from qmq.errors import QmqError
 
 COVERED = [
     ("/topic/a", "/topic/a"),
@@ -51,6 +52,9 @@ NOT_COVERED = [
     ("/exchange/logs/a.#", "/exchange/logs/#"),
     ("/exchange/logs", "/exchange/log/a"),
     ("/exchange/logs/a", "/exchange/logs/b"),
+    ("/topic/#", "x"),
+    ("/topic/#", ""),
+    ("/topic/#", EVERYTHING),
 ]
 
 
@@ -83,3 +87,29 @@ def test_a_pattern_covers_exactly_those_of_which_it_matches_every_name(allowed, 
         assert matched(asked) <= matched(allowed)
     elif len(asked.split(".")) < 4:  # long enough names have been tried
         assert not matched(asked) <= matched(allowed)
+
+
+@pytest.mark.parametrize("pattern", [EVERYTHING, *dict(COVERED), "/manage/*", "/temp-queue/#", "/topic/a/b"])
+def test_patterns_of_rules(pattern):
+    assert check_allowing(pattern) == pattern
+
+
+@pytest.mark.parametrize(
+    ("pattern", "code"),
+    [
+        ("", "bad-destination"),
+        ("topic/a", "bad-destination"),
+        ("/nope/a", "bad-destination"),
+        ("/topic/", "bad-pattern"),
+        ("/topic/a..b", "bad-pattern"),
+        ("/topic/a*", "bad-pattern"),
+        ("/topic/a b", "bad-pattern"),
+        ("/topic/a\nb", "bad-pattern"),
+        ("/exchange/", "bad-pattern"),
+        ("/queue/" + "x" * 300, "bad-pattern"),
+    ],
+)
+def test_what_is_no_pattern_of_a_rule(pattern, code):
+    with pytest.raises(QmqError) as error:
+        check_allowing(pattern)
+    assert error.value.code.name == code

@@ -90,6 +90,8 @@ class Poller:
 
     Attributes:
         ack: The last packet that it has.
+        headers: Of all its requests but the first.
+        query: What the addresses of all its requests but the first end with.
         end: How the session ended, once it has.
 
     """
@@ -100,6 +102,8 @@ class Poller:
         self.ack = 0
         self.seq = 0
         self.end = None
+        self.headers = {}
+        self.query = ""
         self.up = self.down = None
         self._decoder = stomp.Decoder(max_body=1 << 26)
         self._frames = []
@@ -124,7 +128,7 @@ class Poller:
         """Sends the next octets, or some again; returns status and body of the answer."""
         if seq is None:
             self.seq = seq = self.seq + 1
-        self.up.ask(f"{self.path}/send?seq={seq}&ack={self.ack}", octets)
+        self.up.ask(f"{self.path}/send?seq={seq}&ack={self.ack}{self.query}", octets, **self.headers)
         status, _, body = await self.up.answer()
         return status, body
 
@@ -134,7 +138,8 @@ class Poller:
 
     def ask(self, stream=False):
         """Asks for what there is."""
-        self.down.ask(f"{self.path}/receive?ack={self.ack}{'&stream=1' if stream else ''}")
+        more = ("&stream=1" if stream else "") + self.query
+        self.down.ask(f"{self.path}/receive?ack={self.ack}{more}", **self.headers)
 
     def take(self, octets):
         """Takes what came; returns what is left over of it."""

@@ -6,7 +6,8 @@ import logging
 import pytest
 
 from qmq.errors import CODES, QmqError
-from qmq.gateway.connection import Connection, Timing
+from qmq.gateway.connection import Connection
+from qmq.gateway.conversation import Timing
 from qmq.stats import Stats
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from qmq.config import make
 from qmq.gateway.door import _TOLD, Door
+from qmq.session.policy import OPEN
 from tests.gateway.queue_peers import BOTH, TcpPeer, open_peer
 from tests.helpers import Closed, Peer, plain, until
 
@@ -12,11 +13,11 @@ def test_limits_may_change_while_clients_are_there():
     door = Door(make({"limits.connections_per_address": 1}))
     assert door.census.enter("192.0.2.1") is None
     assert all(door.begin("192.0.2.1") for _ in range(2 + _TOLD)) and not door.begin("192.0.2.1")
-    door.reload(make({"trusted_proxies": ("192.0.2.1",), "limits.login_failures": 0}))
+    door.reload(make({"trusted_proxies": ("192.0.2.1",), "limits.login_failures": 0}), OPEN)
     assert door.census.enter("192.0.2.1") is None
     assert door.begin("192.0.2.1")
     assert door.proxies.trusts("192.0.2.1") and door.lockout.free == 0
-    door.reload(make({"limits.connections_per_address": 1}))
+    door.reload(make({"limits.connections_per_address": 1}), OPEN)
     for _ in range(2):
         assert not door.begin("192.0.2.1")
         door.end("192.0.2.1")

@@ -24,14 +24,14 @@ async def test_a_new_certificate_is_for_new_connections_and_old_ones_go_on(tls_n
 
 @pytest.mark.gen_test(timeout=20)
 async def test_a_broken_file_changes_nothing_and_the_log_says_why(tls_node, tls_join, authority, logged, caplog):
-    logged.expect("certificates stay as they were")
+    logged.expect("the configuration stays as it was")
     file, key = authority.pair()
     node = await tls_node(certificate=file, tls__key=key)
     old = await tls_join(node)
     authority.certificate(file=file)  # another certificate, and still the old key
     node.reload()
     (record,) = [record for record in caplog.records if record.levelname == "WARNING"]
-    told = f"certificates stay as they were: tls.certificate {file}: the key does not belong to the certificate"
+    told = f"the configuration stays as it was: tls.certificate {file}: the key does not belong to the certificate"
     assert (record.name, record.getMessage()) == ("qmq", told)
     assert (await tls_join(node)).serial == old.serial
 
@@ -52,8 +52,8 @@ async def test_other_client_authorities_after_a_reload(tls_node, tls_join, tls_d
 
 
 @pytest.mark.gen_test(timeout=20)
-async def test_there_may_be_nothing_to_read_again(start_node, caplog):
+async def test_there_may_be_no_certificates(start_node, caplog):
     node = await start_node()
     with caplog.at_level("INFO"):
         node.reload()
-    assert "no certificates to read again" in caplog.text
+    assert "the configuration was read again" in caplog.text

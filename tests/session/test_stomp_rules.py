@@ -18,5 +18,5 @@ def test_every_state_has_a_row_and_rows_name_known_commands():
 
 def test_the_printed_table():
     lines = as_markdown().split("\n")
-    assert lines[0] == "| frame | needs | new | open | closing |"
-    assert "| `SEND` | `destination` | error | → open | error |" in lines
+    assert lines[0] == "| frame | needs | new | checking | open | closing |"
+    assert "| `SEND` | `destination` | error | error | → open | error |" in lines

@@ -12,10 +12,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from qmq.core.destination import EXCHANGE, split_exchange, words_of
+from qmq.core.destination import EXCHANGE, KINDS, MAX_NAME, split_exchange, words_of
+from qmq.errors import QmqError
 
 EVERYTHING = "#"  # as a pattern: all destinations of all kinds
 
+_KINDS = (*KINDS, "/manage/")
+_WILD = frozenset("*# ")
 _ANY = ("#",)
 
 
@@ -47,12 +50,35 @@ def shape_of(destination: str, *, key: Sequence[str] = ()) -> Shape:
     if destination.startswith(EXCHANGE):
         name, found = split_exchange(destination)
         return Shape(EXCHANGE, _plain(name.split(".")), _plain(found.split(".") if found else key))
-    return Shape(destination[: destination.index("/", 1) + 1], _plain(words_of(destination)))
+    slash = destination.find("/", 1)
+    if slash < 0:  # nothing that there is has such a name
+        return Shape(destination, ())
+    return Shape(destination[: slash + 1], _plain(words_of(destination)))
 
 
 def allowing(pattern: str) -> Shape:
     """The shape of a pattern that allows: an exchange without a key stands for all its keys."""
     return shape_of(pattern, key=_ANY)
+
+
+def check_allowing(pattern: str) -> str:
+    """Returns a pattern that may stand in a rule, as it came.
+
+    Raises:
+        QmqError: `bad-destination` for an unknown kind, `bad-pattern` for a malformed one.
+
+    """
+    if pattern == EVERYTHING:
+        return pattern
+    if not pattern.startswith(_KINDS):
+        raise QmqError("bad-destination", f"{pattern[:64]!r} is none of {' '.join(_KINDS)} and is not #")
+    if len(pattern) > MAX_NAME:
+        raise QmqError("bad-pattern", f"longer than {MAX_NAME} characters")
+    shape = allowing(pattern)
+    for word in (*shape.words, *shape.key):
+        if word not in ("*", "#") and (not word or not word.isprintable() or not _WILD.isdisjoint(word)):
+            raise QmqError("bad-pattern", f"{pattern!r} has words joined by dots; * and # stand for whole words")
+    return pattern
 
 
 def _plain(words: Iterable[str]) -> tuple[str, ...]:

@@ -26,6 +26,7 @@ from qmq.gateway.handlers import check_origin, problem, problem_headers
 from qmq.gateway.hold import Hold, Pause, dismiss
 from qmq.session import rest
 from qmq.session.access import EVERYTHING, Rights
+from qmq.session.auth import ANONYMOUS, Principal
 from qmq.session.schema import from_text
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ class Call(HTTPMessageDelegate):
         if self._shows_credentials():
             self._task = asyncio.ensure_future(self._act_as_somebody())
         else:
-            self._act()
+            self._act_as(ANONYMOUS)
 
     def _take_parameters(self, route: Route) -> None:
         query = self.request.query
@@ -189,7 +190,20 @@ class Call(HTTPMessageDelegate):
         return isinstance(getattr(getattr(self.request.connection, "stream", None), "socket", None), ssl.SSLSocket)
 
     async def _act_as_somebody(self) -> None:
-        self._act()
+        try:
+            principal = await self.api.gateway.logins.principal(self.request)
+        except QmqError as error:
+            self.refuse(error)
+        else:
+            self._act_as(principal)
+
+    def _act_as(self, principal: Principal) -> None:
+        try:
+            self.rights = self.api.gateway.logins.require(principal)
+        except QmqError as error:
+            self.refuse(error)
+        else:
+            self._act()
 
     def _act(self) -> None:
         """Does it, and answers."""
@@ -295,8 +309,7 @@ class Call(HTTPMessageDelegate):
     def _refusal(self, error: QmqError) -> Answer:
         code = error.code
         self.api.gateway.stats.add(f"errors_{code.name}")
-        more = {"WWW-Authenticate": "Bearer"} if code.status == 401 else {}
-        return Answer(problem(error), code.status, {**problem_headers(error), **more})
+        return Answer(problem(error), code.status, problem_headers(error))
 
     def _headers(self, answer: Answer) -> Mapping[str, str]:
         length = {"Content-Length": str(len(answer.body))} if answer.status not in (204, 304) and answer.whole else {}

@@ -20,7 +20,7 @@ from qmq.gateway.body import Body
 from qmq.gateway.gateway import Gateway
 from qmq.gateway.handlers import Problems, check_origin, note_request, refuse, whole_problem
 from qmq.gateway.hold import Hold, dismiss
-from qmq.session.access import EVERYTHING, Rights
+from qmq.session.access import Rights
 from qmq.session.avro import Avro, Pending, protocol
 from qmq.wire import avro
 
@@ -177,7 +177,8 @@ class AvroHandler(Problems):
 
     async def _rights(self) -> Rights:
         """What the caller may do."""
-        return EVERYTHING
+        logins = self.gateway.logins
+        return logins.require(await logins.principal(self.request))
 
     def _message(self) -> bytes:
         """The one message of the body.

@@ -16,13 +16,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from qmq.core.memory import UNCOUNTED, Memory
 from qmq.core.outbox import Delivery, Outbox
 from qmq.errors import CODES, Code, QmqError
+from qmq.gateway.conversation import Conversation, Timing
 from qmq.gateway.meter import Meter, size_of, too_fast
+from qmq.session.auth import ANONYMOUS
 from qmq.stats import Stats
 
 log = logging.getLogger("qmq.gateway")
@@ -31,57 +32,6 @@ _CHUNKS_PER_TURN = 16  # then other connections get theirs
 _PAUSE = 0.005  # seconds that a publisher waits for other threads that are behind,
 _PATIENCE = 40  # and how often
 _MAX_REPLIES = 64 * 1024  # replies that may wait before we stop reading more requests
-
-
-class Conversation(Protocol):
-    """What a connection asks of the session that it carries.
-
-    `stream` says that it does not care how what it receives was cut into messages,
-    so that they may be handed over many at a time. `counts` are the frames that came so far,
-    and those of them that publish; they are counted only where there are limits on them. `busy`
-    says that the client waits for something, so that it need not say a word.
-    """
-
-    stream: bool
-    ending: Code | None
-    heartbeat: tuple[int, int]
-    name: str
-
-    @property
-    def publishes(self) -> bool: ...
-
-    @property
-    def open(self) -> bool: ...
-
-    @property
-    def busy(self) -> bool: ...
-
-    @property
-    def counts(self) -> tuple[int, int]: ...
-
-    def receive(self, data: bytes, text: bool = False) -> None: ...
-
-    def fail(self, error: QmqError) -> None: ...
-
-    def close(self, code: Code = ...) -> None: ...
-
-    def beat(self) -> None: ...
-
-    def describe(self) -> dict[str, object]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """How long a connection waits for what, in seconds.
-
-    `connect`: for the client to log in. `ping`: between signs of life; a client
-    that was silent for twice as long is gone. `linger`: for the client to read
-    its last words.
-    """
-
-    connect: float = 10.0
-    ping: float = 25.0
-    linger: float = 5.0
 
 
 class Connection:
@@ -96,15 +46,18 @@ class Connection:
 
     Attributes:
         address: The same.
+        expiry: The timer that ends it when its client's token has expired.
+        logged_in: As whom it is counted, once its client has logged in.
         meter: Counts what the client sends, where that is limited.
         on_end: Called with the connection when all of it is gone.
+        principal: Who the client is, as far as the transport says.
 
     """
 
     __slots__ = (
-        "_blocked", "_closing", "_doomed", "_heard", "_loop", "_memory", "_opened", "_paused", "_period",
+        "_asking", "_blocked", "_closing", "_doomed", "_heard", "_loop", "_memory", "_opened", "_paused", "_period",
         "_sent", "_silence", "_stats", "_timer", "_timing", "_waits",
-        "address", "conversation", "meter", "on_end", "outbox", "stats",
+        "address", "conversation", "expiry", "logged_in", "meter", "on_end", "outbox", "principal", "stats",
     )  # fmt: skip
 
     conversation: Conversation
@@ -120,11 +73,14 @@ class Connection:
         self.stats = Stats(stats)
         self.outbox = Outbox(self, self.stats, max_outbox, memory)
         self._memory = memory
+        self.principal = ANONYMOUS
+        self.logged_in = ""
+        self.expiry: asyncio.TimerHandle | None = None
         self.on_end: Any = None
         self._stats = stats
         self._timing = timing
         self._loop = asyncio.get_running_loop()
-        self._blocked = self._closing = self._doomed = self._opened = self._paused = self._waits = False
+        self._asking = self._blocked = self._closing = self._doomed = self._opened = self._paused = self._waits = False
         self._heard = self._sent = True
         self._silence = self._period = 0.0
         self._timer: asyncio.TimerHandle | None = None
@@ -189,6 +145,22 @@ class Connection:
         self._after_talk()
         if self.meter is not None and self._is_too_fast(self.meter, data):
             return  # until _go_on
+        if not self._asking:
+            self._want_more()
+
+    def wait(self) -> None:
+        """Reads no more until `go_on`: what the client has said is looked at elsewhere."""
+        self._asking = True
+
+    def go_on(self) -> None:
+        """What came of it is known."""
+        self._asking = False
+        self._after_talk()
+        if not self._waits:
+            self._want_more()
+
+    def _want_more(self) -> None:
+        """Reads more, when there is room for what comes of it."""
         if self._memory.full and self.conversation.publishes and not self._closing:
             self._wait_for_memory()
         elif self.outbox.reply_bytes < _MAX_REPLIES:
@@ -373,6 +345,9 @@ class Connection:
         if self._closing:
             return
         self._closing = True
+        if self._asking:
+            self._asking = False
+            self._loop.call_soon(self._read)
         if self._waits:  # what still comes is thrown away
             self._stop_waiting()
             self._loop.call_soon(self._read)
@@ -391,8 +366,9 @@ class Connection:
         return {"transport": transport, "address": self.address, "tls": self.tls, **self.conversation.describe()}
 
     def _ended(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self.expiry):
+            if timer is not None:
+                timer.cancel()
         if not self._closing:
             self._closing = True
             self._stats.add("connections_lost")

@@ -14,8 +14,10 @@ from typing import Any
 from qmq.config import Config
 from qmq.core.registry import Registry
 from qmq.errors import QmqError
-from qmq.gateway.connection import Connection, Timing
+from qmq.gateway.connection import Connection
+from qmq.gateway.conversation import Timing
 from qmq.gateway.door import Door
+from qmq.gateway.logins import Logins
 from qmq.gateway.meter import Meter, Meters, counted, limited
 from qmq.session import stomp
 from qmq.session.desk import Desk
@@ -38,19 +40,18 @@ class Gateway:
     Attributes:
         family: The gateways of all the node's loops, this one included.
         loop: Where its connections live.
+        logins: Finds out who comes.
 
     """
 
     def __init__(
         self, config: Config, registry: Registry, stats: Stats, server: str = "qmq", door: Door | None = None
     ) -> None:
-        limits = config.limits
-        self.config = config
         self.registry = registry
         self.stats = stats
         self.door = door or Door(config)
+        self.logins = Logins(self.door)
         self.ready = True
-        self.timing = Timing(limits.connect_seconds, limits.ping_seconds, limits.linger_seconds)
         self._server = server
         self._connections: set[Connection] = set()
         self.family = [self]
@@ -58,6 +59,19 @@ class Gateway:
         self._empty = asyncio.Event()
         self._empty.set()
         self._desk = Desk(registry, self.describe, self.kick) if config.manage else None
+        self._take(config)
+        self.operations = Operations(registry, self._stomp_limits, stats, self._desk, config.limits.connections)
+        self.on_drain: list[Callable[[], None]] = []
+
+    def use(self, config: Config) -> None:
+        """Goes by another configuration, with connections and requests that are still to come."""
+        self._take(config)
+        self.operations.limits = self._stomp_limits
+
+    def _take(self, config: Config) -> None:
+        limits = config.limits
+        self.config = config
+        self.timing = Timing(limits.connect_seconds, limits.ping_seconds, limits.linger_seconds)
         self._stomp_limits = Limits(
             max_body=limits.body,
             max_headers=limits.headers,
@@ -75,10 +89,8 @@ class Gateway:
             heartbeat_min=limits.heartbeat_ms,
             counted=counted(limits),
         )
-        self.operations = Operations(registry, self._stomp_limits, stats, self._desk, limits.connections)
         clock = asyncio.get_running_loop().time
-        self.meters = Meters(limits, clock, stats) if limited(limits) else None  # of those who come with requests
-        self.on_drain: list[Callable[[], None]] = []
+        self.meters = Meters(limits, clock, self.stats) if limited(limits) else None  # of those who come with requests
 
     @property
     def connections(self) -> int:
@@ -116,7 +128,13 @@ class Gateway:
             connection.stats,
             self._server,
             self._desk,
+            self.logins,
+            self.logins.rights(connection.principal),
         )
+
+    def review(self) -> None:
+        """Looks again at who is there and what they do, after the node's policy has changed."""
+        self.logins.review(self._connections)
 
     def describe(self) -> list[dict[str, Any]]:
         """What an operator may know about each connection."""
@@ -152,6 +170,7 @@ class Gateway:
         except TimeoutError:
             self.abort()
             await self._empty.wait()
+        await self.logins.settle()
 
     def abort(self) -> None:
         """Closes what is still open, without another word."""
@@ -160,6 +179,8 @@ class Gateway:
 
     def _leave(self, connection: Connection) -> None:
         self.door.census.leave(connection.address)
+        if connection.logged_in:
+            self.door.census.log_out(connection.logged_in)
         self._connections.discard(connection)
         if not self._connections:
             self._empty.set()

@@ -109,7 +109,10 @@ def refuse(handler: RequestHandler, error: QmqError, stats: Stats, headers: Mapp
 def problem_headers(error: QmqError) -> dict[str, str]:
     """The headers of an answer that tells of an error."""
     headers = {"Content-Type": "application/problem+json", "Cache-Control": "no-store"}
-    if error.code.retry:
+    if error.code.status == 401:
+        # Not Basic, or browsers would ask their users for a password (RFC 9110, section 11.6.1).
+        headers["WWW-Authenticate"] = 'Bearer realm="qmq"'
+    elif error.code.retry:
         headers["Retry-After"] = str(-(-error.retry_after // 1000) or 5)
     return headers
 

@@ -12,8 +12,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 from qmq.addresses import place
-from qmq.config import Limits
 from qmq.errors import QmqError
+from qmq.sections import Limits
 from qmq.stats import Stats
 
 _ADDRESSES = 10_000  # of clients with requests, remembered at the same time

@@ -14,7 +14,8 @@ from typing import Any
 import orjson
 
 from qmq.errors import QmqError
-from qmq.gateway.connection import Connection, Conversation
+from qmq.gateway.connection import Connection
+from qmq.gateway.conversation import Conversation
 from qmq.gateway.gateway import Gateway
 from qmq.gateway.handlers import Problems, check_origin, note_request, refuse
 from qmq.gateway.held import Held, Serve
@@ -75,7 +76,7 @@ class _Poll(Problems):
     def options(self, *path: str) -> None:
         """Answers a preflight, for pages that send a content type of their own."""
         self.set_header("Access-Control-Allow-Methods", "POST")
-        self.set_header("Access-Control-Allow-Headers", "Content-Type")
+        self.set_header("Access-Control-Allow-Headers", "Authorization, Content-Type")
         self.set_header("Access-Control-Max-Age", "86400")
         self.set_status(204)
         self.finish()
@@ -96,17 +97,19 @@ class _Poll(Problems):
 class Open(_Poll):
     """Opens sessions."""
 
-    def post(self) -> None:
+    async def post(self) -> None:
         """Answers with the session's id. The body is the first that the client says."""
         gateway, request = self.gateway, self.request
         address = request.remote_ip or ""
         try:
+            principal = await gateway.logins.principal(request)
             gateway.admit(address)
         except QmqError as error:
             refuse(self, error, self.stats)
             return
         origin, tls = request.headers.get("Origin"), request.protocol == "https"
         connection = PollConnection(gateway, origin, self.sessions.pop, tls, address)
+        connection.principal = principal
         self.sessions[connection.id] = connection
         refusal = gateway.enter(connection)
         connection.start(self.talk(connection), refusal)
@@ -122,8 +125,11 @@ class Session(_Poll):
     async def post(self, name: str, action: str) -> None:
         """Receives, sends or closes."""
         try:
+            principal = await self.gateway.logins.principal(self.request)
             connection = self.sessions.get(name)
             if connection is None or connection.origin != self.request.headers.get("Origin"):
+                raise QmqError("unknown-session")
+            if not connection.principal.is_same(principal):
                 raise QmqError("unknown-session")
             await {"receive": self.receive, "send": self.send, "close": self.leave}[action](connection)
         except QmqError as error:

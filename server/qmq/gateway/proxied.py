@@ -10,10 +10,10 @@ import asyncio
 import socket
 from typing import Any
 
-from qmq.config import Limits
 from qmq.errors import QmqError
 from qmq.gateway.door import Door
 from qmq.gateway.listener import Accept
+from qmq.sections import Limits
 from qmq.stats import Stats
 from qmq.wire import proxy
 

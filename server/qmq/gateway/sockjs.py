@@ -19,7 +19,6 @@ from typing import Any, Protocol
 
 from sockjs.tornado import proto, session, static, transports
 from sockjs.tornado.router import SockJSRouter
-from tornado.httputil import HTTPServerRequest
 from tornado.ioloop import IOLoop
 from tornado.web import HTTPError, RequestHandler
 from tornado.websocket import WebSocketClosedError
@@ -27,6 +26,7 @@ from tornado.websocket import WebSocketClosedError
 from qmq.errors import QmqError
 from qmq.gateway.gateway import Gateway
 from qmq.gateway.handlers import Telling, check_origin, foreign_page, note_request, refuse, set_safe_headers
+from qmq.session.auth import ANONYMOUS
 
 _ABSENT = 5.0  # seconds without a receiver after which a session is over, as all SockJS clients expect
 _RESPONSE = 128 * 1024  # octets after which a streamed response ends and the client asks for the next
@@ -56,6 +56,7 @@ class Session(session.Session):
 
     Attributes:
         owner: Who opened it. Others do not get at it, whatever id they guess.
+        principal: Who that is, as far as requests say.
         tls: Whether it was opened over TLS.
         address: Of the client that opened it.
 
@@ -63,6 +64,7 @@ class Session(session.Session):
 
     def __init__(self, *args: Any) -> None:
         self.owner: object = None
+        self.principal = ANONYMOUS
         self.tls = False
         self.address = ""
         super().__init__(*args)
@@ -70,7 +72,8 @@ class Session(session.Session):
 
     def set_handler(self, handler: Any, start_heartbeat: bool = True) -> bool:
         if self.owner is None:
-            self.owner = _owner(handler.request)
+            self.owner = _owner(handler)
+            self.principal = handler.principal
             self.tls = handler.request.protocol == "https"
             self.address = handler.request.remote_ip or ""
         attached: bool = super().set_handler(handler, start_heartbeat)
@@ -193,15 +196,16 @@ def parse(data: str | bytes) -> list[str]:
     return [message for message in messages if message]
 
 
-def _owner(request: HTTPServerRequest) -> tuple[str | None, str | None]:
-    """Page and address. Pages of the same host do not count as such: browsers name them in some requests only."""
-    return foreign_page(request), request.remote_ip
+def _owner(handler: _Checked) -> tuple[object, ...]:
+    """Page, address and principal. Pages of the same host are not named: browsers do so in some requests only."""
+    return foreign_page(handler.request), handler.request.remote_ip, handler.principal.kind, handler.principal.name
 
 
 class _Checked(Telling, RequestHandler):
     """What is put right in all handlers."""
 
     server: Router
+    principal = ANONYMOUS
 
     @property
     def stats(self) -> Any:
@@ -210,22 +214,23 @@ class _Checked(Telling, RequestHandler):
     def set_default_headers(self) -> None:
         set_safe_headers(self)
 
-    def prepare(self) -> None:
+    async def prepare(self) -> None:
         super().prepare()
         note_request(self)
         try:
+            check_origin(self.request, self.server.gateway.config)
+            self.principal = await self.server.gateway.logins.principal(self.request)
             self.check()
         except QmqError as error:
             refuse(self, error, self.stats)
 
     def check(self) -> None:
-        """Refuses foreign pages.
+        """Refuses what should not go on.
 
         Raises:
-            QmqError: `bad-origin`; whatever else subclasses find.
+            QmqError: Whatever subclasses find.
 
         """
-        check_origin(self.request, self.server.gateway.config)
 
 
 class _Http(_Checked, static.BaseHandler):
@@ -282,11 +287,10 @@ class Receiving(_Http):
     active: bool
 
     def check(self) -> None:
-        super().check()
         found = self.server.get_session(self.path_kwargs["session_id"])
         if found is None:
             self.server.gateway.admit(self.request.remote_ip or "")
-        elif found.owner != _owner(self.request):
+        elif found.owner != _owner(self):
             raise QmqError("unknown-session")
 
     def send_pack(self, message: str, binary: bool = False) -> None:
@@ -314,7 +318,7 @@ class Sending(_Http):
         self.preflight()
         self.disable_cache()
         found = self.server.get_session(session_id)
-        if found is None or found.is_closed or found.owner != _owner(self.request):
+        if found is None or found.is_closed or found.owner != _owner(self):
             raise HTTPError(404)
         self.set_header("Content-Type", "text/plain; charset=UTF-8")
         try:
@@ -359,7 +363,6 @@ class WebSocket(_Checked, transports.WebSocketTransport):
         return 2 * self.server.gateway.config.limits.frame_bytes  # JSON takes more room
 
     def check(self) -> None:
-        super().check()
         self.server.gateway.admit(self.request.remote_ip or "")
 
     def check_origin(self, origin: str) -> bool:

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from typing import Any
 
 from qmq.errors import CODES, Code, QmqError
-from qmq.gateway.connection import Connection, Conversation
+from qmq.gateway.connection import Connection
+from qmq.gateway.conversation import Conversation
 from qmq.gateway.gateway import Gateway
 from qmq.gateway.sockjs import Router, Session
 from qmq.wire import sockjs
@@ -59,6 +60,7 @@ class SockJsConnection(Connection):
     def on_open(self, info: object) -> None:
         """Begins."""
         self.address = self._session.address
+        self.principal = self._session.principal
         refusal = self._gateway.enter(self)
         self.start(self._talk(self), refusal)
 

@@ -44,8 +44,8 @@ class _CallingBack(Receiving):
 
     callback = ""
 
-    def prepare(self) -> None:
-        super().prepare()
+    async def prepare(self) -> None:
+        await super().prepare()
         self.callback = self.get_query_argument("c", "")
         if not self._finished and not _CALLBACK.fullmatch(self.callback):
             self.set_status(500)

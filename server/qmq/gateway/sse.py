@@ -84,8 +84,9 @@ def stream(call: Call, start: Start) -> None:
         gateway.stats.add("connections_lost")
         return
     connection = SseConnection(raw, gateway, address)
+    connection.principal = call.rights.principal
     conversation = EventStream(gateway.registry, connection.outbox, connection.stats, call.rights)
-    refusal = gateway.enter(connection)
+    refusal = gateway.enter(connection) or gateway.logins.count(connection, connection.principal)
     connection.start(conversation, refusal)
     if refusal is None:
         conversation.begin(pattern, bounds, start)

@@ -22,7 +22,8 @@ from tornado.iostream import IOStream, StreamClosedError
 
 from qmq.core.memory import UNCOUNTED, Memory
 from qmq.errors import QmqError
-from qmq.gateway.connection import Connection, Conversation, Timing
+from qmq.gateway.connection import Connection
+from qmq.gateway.conversation import Conversation, Timing
 from qmq.gateway.tls import say_end
 from qmq.stats import Stats
 

@@ -78,6 +78,7 @@ class TcpServer(TCPServer):
             return
         refuse_tls(stream, gateway.stats)
         connection = TcpConnection(stream, gateway, address[0])
+        connection.principal = gateway.logins.holder(stream)
         refusal = gateway.enter(connection)
         connection.start(gateway.stomp_session(connection, frame), self.refusal() or refusal)
 

@@ -20,9 +20,9 @@ from typing import Any
 from tornado.iostream import IOStream, SSLIOStream
 from tornado.tcpserver import TCPServer
 
-from qmq.config import Limits
 from qmq.gateway.door import Door
 from qmq.gateway.listener import hand_over
+from qmq.sections import Limits
 from qmq.stats import Stats
 
 log = logging.getLogger("qmq.gateway")

@@ -15,7 +15,8 @@ from collections.abc import Callable
 from tornado.iostream import IOStream, StreamClosedError
 
 from qmq.errors import Code, QmqError
-from qmq.gateway.connection import Connection, Conversation
+from qmq.gateway.connection import Connection
+from qmq.gateway.conversation import Conversation
 from qmq.gateway.gateway import Gateway
 from qmq.gateway.handlers import Problems, check_origin, note_request, refuse
 from qmq.gateway.stream import StreamConnection
@@ -130,12 +131,13 @@ class WebSocketHandler(Problems):
         self._talk = talk
         self._subprotocols = subprotocols
 
-    def get(self) -> None:
+    async def get(self) -> None:
         """Answers 101, or says what is wrong with the handshake (section 4.2)."""
         gateway = self._gateway
         try:
             check_origin(self.request, gateway.config)
             key = self._check_handshake()
+            principal = await gateway.logins.principal(self.request)
             gateway.admit(self.request.remote_ip or "")
         except QmqError as error:
             more = {"Upgrade": "websocket", "Sec-WebSocket-Version": "13"} if error.code.status == 426 else {}
@@ -148,6 +150,7 @@ class WebSocketHandler(Problems):
             gateway.stats.add("connections_lost")
             return
         connection = WebSocketConnection(stream, gateway, self.request.remote_ip or "")
+        connection.principal = principal
         refusal = gateway.enter(connection)
         connection.start(self._talk(connection), refusal)
 

@@ -26,6 +26,7 @@ from qmq.core.exchange import Kind as Matching
 from qmq.errors import QmqError
 from qmq.session.auth import ANONYMOUS, Kind, Principal
 
+_MAX_MADE = 1000  # rights of principals that are kept, to be shared
 _MAX_REMEMBERED = 256  # decisions that one client's rights remember
 
 
@@ -78,16 +79,25 @@ class Access:
 
     """
 
-    __slots__ = ("_rules", "guarded")
+    __slots__ = ("_made", "_rules", "guarded")
 
     def __init__(self, rules: Sequence[Rule] = (), *, guarded: bool = False) -> None:
         self._rules = tuple(rules)
         self.guarded = guarded
+        self._made: dict[Principal, Rights] = {}
 
     def rights(self, principal: Principal) -> Rights:
-        """What a principal may do."""
-        if not self.guarded:
-            return EVERYTHING if principal is ANONYMOUS else Rights(principal, None)
+        """What a principal may do. Its connections and requests share them."""
+        if not self.guarded and principal is ANONYMOUS:
+            return EVERYTHING
+        found = self._made.get(principal)
+        if found is None:
+            if len(self._made) >= _MAX_MADE:
+                self._made.clear()
+            found = self._made[principal] = Rights(principal, self._allowed(principal) if self.guarded else None)
+        return found
+
+    def _allowed(self, principal: Principal) -> dict[str, tuple[Shape, ...]]:
         allowed: dict[str, list[Shape]] = {action: [] for action in Action}
         for action, patterns in principal.rights.items():
             allowed[action] += map(allowing, patterns)
@@ -96,7 +106,7 @@ class Access:
                 shapes = [allowing(pattern) for pattern in _filled_in(rule.on, principal.name)]
                 for action in rule.allow:
                     allowed[action] += shapes
-        return Rights(principal, {action: tuple(dict.fromkeys(shapes)) for action, shapes in allowed.items()})
+        return {action: tuple(dict.fromkeys(shapes)) for action, shapes in allowed.items()}
 
 
 class Rights:

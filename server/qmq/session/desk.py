@@ -24,6 +24,7 @@ from qmq.session.access import EVERYTHING, Rights
 from qmq.stats import PRIVATE
 
 PREFIX = "/manage/"
+REFRESH = f"{PREFIX}refresh"  # where a client sends its new token; that it may always
 
 _MAX_LISTED = 1000  # queues, exchanges or connections in one answer
 

@@ -11,12 +11,15 @@ messages look in `stomp_encoder`. What a client does once it has logged in is `s
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterable
 from contextlib import nullcontext
+from typing import Protocol
 
 from qmq.core.outbox import Outbox
 from qmq.core.registry import Registry
 from qmq.errors import CODES, Code, QmqError
-from qmq.session import access, stomp_headers
+from qmq.session import stomp_headers
+from qmq.session.access import EVERYTHING, Rights
 from qmq.session.desk import Desk
 from qmq.session.stomp_actions import Actions
 from qmq.session.stomp_encoder import Framing
@@ -26,6 +29,21 @@ from qmq.stats import Stats
 from qmq.wire import stomp
 
 _UNGUARDED = nullcontext()
+
+
+class Gate(Protocol):
+    """Finds out who clients are. What it finds, it tells the session with `admit` or `fail`, at once or later."""
+
+    def login(self, session: Session, login: str, passcode: str) -> None:
+        """A client wants to come in, with this or, if both are empty, as who its transport says that it is."""
+
+    def refresh(self, session: Session, token: str) -> int:
+        """A client that has come in with a token shows a new one, which has so many milliseconds to go.
+
+        Raises:
+            QmqError: `bad-token`, `token-expired`.
+
+        """
 
 
 class Session:
@@ -39,6 +57,8 @@ class Session:
         stats: The connection's counters; errors are counted as `errors_CODE`.
         server: What CONNECTED names as `server`.
         desk: Answers requests to `/manage/`; without one there is no such destination.
+        gate: Finds out who the client is; without one, whoever comes may do everything.
+        rights: Of whom the transport has already found it to be.
 
     Attributes:
         stream: The pieces that it receives may be joined: only their octets count.
@@ -53,9 +73,9 @@ class Session:
     """
 
     __slots__ = (
-        "_actions", "_decoder", "_known_text",
-        "desk", "ending", "framing", "heartbeat", "limits", "name", "outbox", "registry", "rights", "server", "state",
-        "stats", "version",
+        "_actions", "_decoder", "_early", "_early_octets", "_known_text",
+        "desk", "ending", "framing", "gate", "heartbeat", "limits", "name", "outbox", "registry", "rights", "server",
+        "state", "stats", "version",
     )  # fmt: skip
 
     stream = True
@@ -69,6 +89,8 @@ class Session:
         stats: Stats,
         server: str = "qmq",
         desk: Desk | None = None,
+        gate: Gate | None = None,
+        rights: Rights = EVERYTHING,
     ) -> None:
         self.state = State.NEW
         self.ending: Code | None = None
@@ -77,13 +99,16 @@ class Session:
         self.server = server
         self.stats = stats
         self.version = "1.2"
-        self.rights = access.EVERYTHING
+        self.rights = rights
         self.registry = registry
         self.outbox = outbox
         self.framing = framing
         self.limits = limits
         self.desk = desk
         self._actions: Actions | None = None  # once the client has logged in
+        self.gate = gate
+        self._early: list[stomp.Frame] | None = None  # what comes while the client's login is looked at
+        self._early_octets = 0
         self._known_text = True
         kind = stomp.CountingDecoder if limits.counted else stomp.Decoder
         self._decoder = kind(
@@ -123,8 +148,12 @@ class Session:
             return
         decoder = self._decoder
         text = text and self._known_text
+        frames = iter(decoder.feed(data))
+        if self._early is not None:
+            self._keep(frames, len(data))
+            return
         try:
-            for head, body in decoder.feed(data):
+            for head, body in frames:
                 memo = head.memo
                 if memo is not None:  # a SEND whose very headers came before
                     publish, envelope = memo
@@ -133,6 +162,9 @@ class Session:
                 self._dispatch(head, body, text)
                 if self.ending is not None:
                     return
+                if self._early is not None:
+                    self._keep(frames, len(data))
+                    return
         except QmqError as error:
             self.fail(error)
             return
@@ -140,6 +172,15 @@ class Session:
         self._known_text = text or decoder.idle
         if decoder.error is not None:
             self.fail(decoder.error)
+
+    def _keep(self, frames: Iterable[stomp.Frame], octets: int) -> None:
+        """Keeps what a client says before it knows whether it may come in. Its connection is not read any more."""
+        assert self._early is not None
+        self._early += frames
+        self._early_octets += octets
+        self._known_text = False
+        if self._early_octets > self.limits.max_body + self.limits.max_header_bytes:
+            self.fail(QmqError("not-now", "wait for CONNECTED"))
 
     def fail(self, error: QmqError, receipt: str | None = None) -> None:
         """Tells the client what is wrong, in an ERROR frame, and ends the conversation."""
@@ -164,6 +205,7 @@ class Session:
     def close(self, code: Code = CODES["closed"]) -> None:
         """Ends the conversation without a word and gives everything back."""
         self.state = State.CLOSING
+        self._early = None
         self.ending = self.ending or code
         actions, self._actions = self._actions, None  # the two would keep each other
         if actions is not None:
@@ -182,6 +224,7 @@ class Session:
             "name": self.name,
             "protocol": f"stomp-{self.version}",
             "state": str(self.state),
+            "principal": str(self.rights.principal),
             "waiting_bytes": self.outbox.backlog_bytes,
             **(actions.describe() if actions is not None else {}),
             "counters": self.stats.snapshot(),
@@ -209,7 +252,7 @@ class Session:
             return
         if self.ending is not None and after is not State.CLOSING:
             return  # what it did has ended it
-        self.state = after
+        self.state = after if self._early is None else State.CHECKING
         if receipt is not None and command not in ("CONNECT", "STOMP"):
             self._reply("RECEIPT", {"receipt-id": receipt, **(extra or {})})
 
@@ -221,13 +264,61 @@ class Session:
         if version is None:
             raise QmqError("bad-version", f"this server speaks STOMP {', '.join(stomp.VERSIONS)}")
         self.version = self._decoder.version = version
-        answer = {"version": version, "session": self.name, "server": self.server}
         if version != "1.0":
-            shortest = self.limits.heartbeat_min
-            self.heartbeat = stomp_headers.heartbeat(headers.get("heart-beat", "0,0"), shortest)
-            answer["heart-beat"] = f"{shortest},{shortest}"
+            self.heartbeat = stomp_headers.heartbeat(headers.get("heart-beat", "0,0"), self.limits.heartbeat_min)
+        if self.gate is None:
+            self.admit(self.rights)
+            return
+        self._early, self._early_octets = [], 0
+        self.gate.login(self, headers.get("login", ""), headers.get("passcode", ""))
+
+    def admit(self, rights: Rights, expires_in: int | None = None) -> None:
+        """The client may come in: answers CONNECTED, and goes on with what it has said meanwhile.
+
+        Args:
+            rights: What it may do.
+            expires_in: Milliseconds after which it has to show a new token; None for never.
+
+        """
+        answer = {"version": self.version, "session": self.name, "server": self.server}
+        if self.version != "1.0":
+            answer["heart-beat"] = f"{self.limits.heartbeat_min},{self.limits.heartbeat_min}"
+        if expires_in is not None:
+            answer["expires-in"] = str(expires_in)
+        early, self._early = self._early or (), None
+        self.rights = rights
+        self.state = State.OPEN
         self._actions = Actions(self)
         self._reply("CONNECTED", answer)
+        for head, body in early:
+            self._dispatch(head, body, False)
+            if self.ending is not None:
+                return
+        if self._decoder.error is not None:
+            self.fail(self._decoder.error)
+
+    def change(self, rights: Rights) -> None:
+        """The client has other rights from now on.
+
+        Raises:
+            QmqError: `forbidden`, if what it does already is not among them.
+
+        """
+        self.rights = rights
+        self._decoder.forget_memos()
+        if self._actions is not None:
+            self._actions.review()
+
+    def refresh(self, token: str) -> dict[str, str]:
+        """Takes a client's new token; returns what the RECEIPT says of it.
+
+        Raises:
+            QmqError: `bad-token`, `token-expired`; `forbidden`, if it does not allow what the client does.
+
+        """
+        if self.gate is None:
+            raise QmqError("bad-token", "this server believes no tokens")
+        return {"expires-in": str(self.gate.refresh(self, token))}
 
     def _reply(self, command: str, headers: dict[str, str], body: bytes = b"") -> None:
         version = self.version if command != "ERROR" or self.version != "1.0" else "1.1"

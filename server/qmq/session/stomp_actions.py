@@ -28,9 +28,9 @@ from qmq.core.replay import Replay
 from qmq.core.subscription import Subscription
 from qmq.errors import QmqError
 from qmq.session import stomp_headers, topics
-from qmq.session.desk import PREFIX, Asker
+from qmq.session.desk import PREFIX, REFRESH, Asker
 from qmq.session.publishing import Publishing, envelope_of, passed_on, publish_once, way_to
-from qmq.session.stomp_consumer import DeliveryEncoder, QueueSubscription
+from qmq.session.stomp_consumer import DeliveryEncoder, QueueSubscription, key_of_replies
 from qmq.session.stomp_encoder import Encoder
 from qmq.session.transactions import Settling, Transactions
 from qmq.wire import stomp
@@ -98,6 +98,24 @@ class Actions:
             self._transactions.close()
         self._session.registry.release(self._session)
 
+    def review(self) -> None:
+        """Looks again at whether it may do what it does, now that its rights are others.
+
+        Raises:
+            QmqError: `forbidden`.
+
+        """
+        rights = self._session.rights
+        for each in self._subscriptions.values():
+            if not isinstance(each, QueueSubscription):
+                rights.check("subscribe", each.pattern)
+            elif each.source:
+                self._check_source(each.source)
+            else:
+                rights.check("consume", each.consumer.queue.name)
+        for destination in self._transactions.destinations() if self._transactions is not None else ():
+            rights.check("publish", destination)
+
     def describe(self) -> dict[str, object]:
         """What an operator may know about it. From any thread."""
         queued = [each for each in list(self._subscriptions.values()) if isinstance(each, QueueSubscription)]
@@ -109,17 +127,20 @@ class Actions:
 
     # Publishing
 
-    def on_send(self, head: stomp.Head, body: bytes, text: bool) -> None:
+    def on_send(self, head: stomp.Head, body: bytes, text: bool) -> dict[str, str] | None:
         """Publishes, and remembers the envelope for the next frame with the same headers."""
         headers, registry = head.headers, self._session.registry
         if "message-id" in headers:
             raise QmqError("bad-header", "SEND may not carry message-id")
         text = text or stomp.is_text(body)
-        if headers["destination"].startswith(PREFIX) and self._session.desk is not None:
-            self._ask_desk(headers, body)
-            return
+        if headers["destination"].startswith(PREFIX):
+            if headers["destination"] == REFRESH:
+                return self._session.refresh(body.decode("latin-1"))  # what is no ASCII is no token either
+            if self._session.desk is not None:
+                self._ask_desk(headers, body)
+                return None
         self.publishes = True
-        lasting = not _is_temporary(headers)
+        lasting = not stomp_headers.is_temporary(headers)
         envelope = self._envelope(headers) if lasting else self._new_envelope(headers, passed_on(headers))
         self._session.rights.check("publish", envelope.destination)
         properties = {}
@@ -139,6 +160,7 @@ class Actions:
             if "receipt" not in headers and lasting and not properties:
                 head.memo = (publish, envelope)
             publish(envelope, body, text)
+        return None
 
     def _envelope(self, headers: Mapping[str, str]) -> Envelope:
         kept = passed_on(headers)
@@ -198,8 +220,9 @@ class Actions:
         wanted = stomp_headers.properties(headers)
         queue = self._queue_for(pattern, headers, wanted)
         if queue.name.startswith(TEMP_QUEUE):
-            self._end_subscription(_key_of_replies(queue))
-        self._consume(key, headers.get("id", ""), queue, prefetch, mode)
+            self._end_subscription(key_of_replies(queue))
+        source = pattern if queue.name.startswith(TEMP_QUEUE) and not pattern.startswith(TEMP_QUEUE) else ""
+        self._consume(key, headers.get("id", ""), queue, prefetch, mode, source)
         if stomp_headers.OWN_OF_QUEUES.isdisjoint(headers):
             return None
         told = {"prefetch-count": str(prefetch), **stomp_headers.granted(wanted, queue.options)}
@@ -242,9 +265,7 @@ class Actions:
         if not destination.startswith((EXCHANGE, TOPIC)):
             rights.check("consume", destination)
             return registry.declare(destination, wanted, session)
-        rights.check("subscribe", destination)
-        exchange, key = self._source(destination)
-        rights.check_source(exchange, key)
+        exchange, key = self._check_source(destination)
         arguments = stomp_headers.binding_arguments(headers) if exchange.kind is Kind.HEADERS else {}
         name = headers.get("x-queue-name", "")
         if name:
@@ -254,6 +275,13 @@ class Actions:
             queue = registry.declare_private(session, **stomp_headers.private(headers, wanted, session.limits))
         registry.bind(exchange.name, queue.name, key, arguments)
         return queue
+
+    def _check_source(self, destination: str) -> tuple[Exchange, str]:
+        """Exchange and key that a subscription names, if it may."""
+        self._session.rights.check("subscribe", destination)
+        exchange, key = self._source(destination)
+        self._session.rights.check_source(exchange, key)
+        return exchange, key
 
     def _source(self, destination: str) -> tuple[Exchange, str]:
         if destination.startswith(TOPIC):
@@ -285,10 +313,10 @@ class Actions:
         queue = self._own_queue(destination)
         if not queue.consumers:
             self._check_number()
-            self._consume(_key_of_replies(queue), destination, queue, self._session.limits.max_prefetch, "auto")
+            self._consume(key_of_replies(queue), destination, queue, self._session.limits.max_prefetch, "auto")
         return queue.name
 
-    def _consume(self, key: str, name: str, queue: Queue, prefetch: int, mode: str) -> None:
+    def _consume(self, key: str, name: str, queue: Queue, prefetch: int, mode: str, source: str = "") -> None:
         session = self._session
         self._last_number += 1
         number = str(self._last_number)
@@ -297,6 +325,7 @@ class Actions:
         encoder = DeliveryEncoder(session.framing, session.version, name, lead)
         by_id = acked and session.version != "1.2"
         subscription = QueueSubscription(session.registry.hub, session.outbox, encoder, mode == "client", by_id, number)
+        subscription.source = source
         subscription.start(queue, prefetch, not acked)
         self._subscriptions[key] = subscription
         if self._by_number is None:
@@ -388,13 +417,3 @@ class Actions:
     def on_disconnect(self, head: stomp.Head, body: bytes, text: bool) -> None:
         """Ends the conversation in good order: the RECEIPT, then the close."""
         self._session.close()
-
-
-def _is_temporary(headers: Mapping[str, str]) -> bool:
-    """Whether a SEND has to do with temporary queues, which come and go: it is looked at anew each time."""
-    return headers["destination"].startswith(TEMP_QUEUE) or headers.get("reply-to", "").startswith(TEMP_QUEUE)
-
-
-def _key_of_replies(queue: Queue) -> str:
-    """Where the subscription is kept that a `reply-to` has made; no header can say this."""
-    return f"\0\0{queue.name}"

@@ -68,10 +68,11 @@ class QueueSubscription:
     Attributes:
         consumer: What it consumes with, until it ends.
         ended: Whether it has; a transaction may still know it then.
+        source: The topic or exchange that its queue stands for; empty if it consumes from a queue by name.
 
     """
 
-    __slots__ = ("_encode", "_hub", "_ids", "_outbox", "consumer", "cumulative", "ended", "number")
+    __slots__ = ("_encode", "_hub", "_ids", "_outbox", "consumer", "cumulative", "ended", "number", "source")
 
     consumer: Consumer
 
@@ -81,6 +82,7 @@ class QueueSubscription:
         self.number = number
         self.cumulative = cumulative
         self.ended = False
+        self.source = ""
         self._hub = hub
         self._outbox = outbox
         self._encode = encoder.encode_delivery
@@ -165,3 +167,8 @@ class QueueSubscription:
 
 def _is(message: Message | None, message_id: str) -> bool:
     return message is not None and message.id == message_id
+
+
+def key_of_replies(queue: Queue) -> str:
+    """Where the subscription is kept that a `reply-to` has made; no header can say this."""
+    return f"\0\0{queue.name}"

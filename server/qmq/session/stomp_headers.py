@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from qmq.core import options
+from qmq.core.destination import TEMP_QUEUE
 from qmq.core.subscription import Bounds, Overflow
 from qmq.errors import QmqError
 
@@ -70,6 +71,11 @@ _OF_OWN = options.QueueOptions(exclusive=True, overflow=options.Full.DROP_HEAD)
 
 _NUMBER = re.compile(r"[0-9]{1,15}")
 _KEY = re.compile(r"[!-~]{1,128}")
+
+
+def is_temporary(headers: Mapping[str, str]) -> bool:
+    """Whether a SEND has to do with temporary queues, which come and go: it is looked at anew each time."""
+    return headers["destination"].startswith(TEMP_QUEUE) or headers.get("reply-to", "").startswith(TEMP_QUEUE)
 
 
 def number(headers: Mapping[str, str], name: str, default: int, least: int = 1) -> int:

@@ -14,6 +14,7 @@ class State(StrEnum):
     """Where a conversation stands."""
 
     NEW = "new"
+    CHECKING = "checking"  # who it is; what comes meanwhile waits
     OPEN = "open"
     CLOSING = "closing"
 
@@ -38,6 +39,7 @@ COMMANDS: dict[str, tuple[str, tuple[str, ...]]] = {
 
 CLIENT_MAY_SEND: dict[State, dict[str, State]] = {
     State.NEW: {"CONNECT": State.OPEN, "STOMP": State.OPEN},
+    State.CHECKING: {},
     State.OPEN: {
         "SEND": State.OPEN,
         "SUBSCRIBE": State.OPEN,

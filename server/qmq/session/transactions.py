@@ -48,6 +48,11 @@ class Transactions:
     def __len__(self) -> int:
         return len(self._open)
 
+    def destinations(self) -> set[str]:
+        """Where it would publish."""
+        waiting = (action for actions in self._open.values() for action in actions)
+        return {action.envelope.destination for action in waiting if isinstance(action, Publishing)}
+
     def begin(self, name: str) -> None:
         """Opens a transaction.
 

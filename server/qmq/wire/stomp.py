@@ -127,6 +127,12 @@ class Decoder:
         """Whether no frame has begun that is not complete."""
         return not self._tail and self._pending is None
 
+    def forget_memos(self) -> None:
+        """Lets go of what readers have noted on the heads that are kept: it holds no more."""
+        for head in (*self._heads.values(), self._last[1], self._pending):
+            if head is not None:
+                head.memo = None
+
     def feed(self, data: bytes) -> list[Frame]:
         """Returns the frames that `data` completes, in order."""
         frames: list[Frame] = []

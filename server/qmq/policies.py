@@ -1,0 +1,184 @@
+"""What the configuration says about who may come and what they may do, as a policy.
+
+Users, rules and the files with the keys of tokens are read here and checked. What is wrong
+is one line that names the table or the file, and never shows a hash or a key.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from pathlib import Path
+from typing import Any
+
+from qmq.config import OPTIONS, Config
+from qmq.core.cover import check_allowing
+from qmq.errors import ConfigError, QmqError
+from qmq.rules import read_tables, text_of
+from qmq.session import keys, passwords
+from qmq.session.access import Access, Action, Rule
+from qmq.session.auth import Kind
+from qmq.session.passwords import Scrypt
+from qmq.session.policy import Policy, User
+from qmq.session.tokens import MAX_NAME, Tokens
+
+log = logging.getLogger("qmq")
+
+_MAX_KEY_FILE = 1 << 20  # octets
+
+
+def policy_of(config: Config) -> Policy:
+    """The policy of a configuration. Reads the files with keys.
+
+    Raises:
+        ConfigError: Naming the table or file that is wrong.
+
+    """
+    users = _users(config)
+    rules = read_tables("rules", config.rules, _rule)
+    tokens = _tokens(config)
+    logins = bool(users) or tokens is not None
+    certificates = config.tls.client_certificates != "no"
+    guarded = logins or bool(rules)
+    return Policy(
+        access=Access(rules, guarded=guarded),
+        users=users,
+        nobody=_slowest(users),
+        tokens=tokens,
+        anonymous=config.allow_anonymous or not (logins or (rules and certificates)),
+        cookie=config.tokens.cookie,
+        grace=config.tokens.grace,
+        by_uri=config.tls.client_name == "uri",
+    )
+
+
+# What takes effect while the node runs. All else is fixed in what was made at the start.
+_RELOADED = ("allow_anonymous", "allowed_origins", "users", "rules", "tokens", "tls", "limits")
+_FIXED_LIMITS = frozenset(
+    {"queues", "exchanges", "bindings", "memory", "topics", "history"}
+    | {"idempotency_keys", "idempotency_seconds", "http_header_bytes"}
+)
+
+
+def reloaded(running: Config, wanted: Config) -> Config:
+    """What a running node goes by when its configuration has become another one: what can change of it does.
+
+    The log names what would need a restart.
+    """
+    kept = {name: getattr(running.limits, name) for name in _FIXED_LIMITS}
+    limits = dataclasses.replace(wanted.limits, **kept)
+    taken = {name: getattr(wanted, name) for name in _RELOADED}
+    config = dataclasses.replace(running, **{**taken, "limits": limits})
+    waiting = [option.key for option in OPTIONS.values() if option.of(config) != option.of(wanted)]
+    if waiting:
+        log.warning("only a restart changes %s", ", ".join(waiting))
+    return config
+
+
+def _users(config: Config) -> dict[str, User]:
+    found: dict[str, User] = {}
+    for name, user in read_tables("users", config.users, _user):
+        if name in found:
+            raise ConfigError(f"[[users]]: {name!r} is there twice")
+        found[name] = user
+    return found
+
+
+def _user(table: dict[str, Any]) -> tuple[str, User]:
+    name = text_of(table, "name")
+    if not 1 <= len(name) <= MAX_NAME or not name.isprintable():
+        raise ConfigError(f"name must have 1 to {MAX_NAME} printable characters, not {name!r}")
+    kept = table.pop("password", None)
+    if not isinstance(kept, str):
+        raise ConfigError("password is missing, or no string")
+    return name, User(passwords.parse(kept), keys.proof_of(kept.encode("utf-8", "surrogatepass")))
+
+
+def _slowest(users: dict[str, User]) -> passwords.Password | None:
+    """What the password of a name is compared with that nobody has: as slow as the slowest of all."""
+    found = [user.password for user in users.values()]
+    hashed = [password for password in found if isinstance(password, Scrypt)]
+    if not hashed:
+        return found[0] if found else None
+    most = max(hashed, key=lambda password: (password.block * password.parallel) << password.cost)
+    return Scrypt(most.cost, most.block, most.parallel, b"nobody's", bytes(len(most.digest)))
+
+
+def _rule(table: dict[str, Any]) -> Rule:
+    claims = table.pop("claims", {})
+    if not isinstance(claims, dict) or not all(type(value) in (str, int, bool) for value in claims.values()):
+        raise ConfigError("claims must be a table of strings, whole numbers and booleans")
+    allow, on = _texts(table, "allow"), _texts(table, "on")
+    _only(allow, "allow", list(Action))
+    kinds = _texts(table, "kind", [])
+    _only(kinds, "kind", list(Kind))
+    for pattern in on:
+        try:
+            check_allowing(pattern.replace("{name}", "name"))
+        except QmqError as error:
+            raise ConfigError(f"on: {error.detail}") from None
+    return Rule(
+        frozenset(map(Action, allow)),
+        tuple(on),
+        tuple(_texts(table, "who", ["*"])),
+        frozenset(map(Kind, kinds)),
+        claims,
+    )
+
+
+def _texts(table: dict[str, Any], name: str, default: list[str] | None = None) -> list[str]:
+    """A list of strings, of which one may stand alone."""
+    value = table.pop(name, default)
+    if value is None:
+        raise ConfigError(f"{name} is missing")
+    found = [value] if isinstance(value, str) else value
+    if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
+        raise ConfigError(f"{name} must be a string or a list of strings, not {value!r}")
+    return found
+
+
+def _only(values: list[str], name: str, allowed: list[Any]) -> None:
+    for value in values:
+        if value not in allowed:
+            raise ConfigError(f"{name} has only {', '.join(allowed)}, not {value!r}")
+
+
+def _tokens(config: Config) -> Tokens | None:
+    options = config.tokens
+    for algorithm in options.algorithms:
+        if algorithm not in keys.ALGORITHMS:
+            raise ConfigError(f"tokens.algorithms has only {', '.join(keys.ALGORITHMS)}, not {algorithm!r}")
+    if not options.keys:
+        return None
+    found = [key for file in options.keys for key in read_keys(file, "tokens.keys")]
+    if not any(key.algorithm in options.algorithms for key in found):
+        raise ConfigError("tokens.keys has no key for any of tokens.algorithms")
+    return Tokens(
+        found,
+        options.algorithms,
+        options.issuer,
+        options.audience,
+        options.leeway,
+        options.name_claim,
+        options.rights_claim,
+    )
+
+
+def read_keys(file: str, name: str) -> list[keys.Key]:
+    """The keys in a file; `name` is the option that names it, for errors.
+
+    Raises:
+        ConfigError: Naming option and file.
+
+    """
+    try:
+        with Path(file).open("rb") as opened:
+            data = opened.read(_MAX_KEY_FILE + 1)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{name}: cannot read {file}: {getattr(error, 'strerror', None) or error}") from error
+    if len(data) > _MAX_KEY_FILE:
+        raise ConfigError(f"{name} {file}: it is larger than {_MAX_KEY_FILE >> 20} MiB")
+    try:
+        return keys.read(data)
+    except ConfigError as error:
+        raise ConfigError(f"{name} {file}: {error}") from None

@@ -1,0 +1,322 @@
+"""Who gets in, on every transport, with every kind of credential, and what it may do there."""
+
+import base64
+import threading
+import time
+
+import pytest
+
+from qmq.gateway import logins
+from qmq.session.passwords import hashed
+from tests.gateway.entrances import OVER_HTTP, TRANSPORTS, Refused, Shown, bearer, enter
+from tests.helpers import request, until
+from tests.tokens import SECRET, token, with_header
+
+USERS = ({"name": "alice", "password": hashed("right", cost=4)},)
+RULES = (
+    {"who": "alice", "allow": ["publish", "subscribe"], "on": "/topic/a.#"},
+    {"who": "bob", "claims": {"role": "admin"}, "allow": "subscribe", "on": "/topic/b"},
+    {"kind": "anonymous", "allow": "subscribe", "on": "/topic/public"},
+)
+
+
+def basic(text):
+    return Shown(headers={"Authorization": f"Basic {base64.b64encode(text.encode()).decode()}"})
+
+
+def cookie(said, **headers):
+    return Shown(headers={"Cookie": f"other=1; session={said}", **headers})
+
+
+def credentials():
+    """What is shown, who that is or which code is told, and which HTTP status if HTTP tells it. Anew: tokens age."""
+    own, foreign = {"Sec-Fetch-Site": "same-origin"}, {"Sec-Fetch-Site": "cross-site"}
+    return {
+        "nothing": (Shown(), "login-required"),
+        "password": (Shown("alice", "right"), "alice"),
+        "wrong password": (Shown("alice", "wrong"), "bad-login"),
+        "no password": (Shown("alice"), "bad-login"),
+        "unknown user": (Shown("mallory", "right"), "bad-login"),
+        "token": (Shown("token", token("bob", role="admin")), "bob"),
+        "token with any login": (Shown("whoever", token("bob", role="admin")), "bob"),
+        "token without a login": (Shown(None, token("bob", role="admin")), "bob"),
+        "token as a user's password": (Shown("alice", token("alice")), "bad-login"),
+        "expired": (Shown("token", token("bob", lasts=-60)), "token-expired"),
+        "not yet": (Shown("token", token("bob", nbf=time.time() + 60)), "bad-token"),
+        "for others": (Shown("token", token("bob", aud="them")), "bad-token"),
+        "none": (Shown("token", with_header(token("bob"), alg="none")), "bad-token"),
+        "another key": (Shown("token", token("bob", key=SECRET[::-1])), "bad-token"),
+        "cut off": (Shown("token", token("bob")[:-8]), "bad-token"),
+        "no token": (Shown("token", "x"), "bad-token"),
+        "bearer": (bearer(token("bob", role="admin")), "bob"),
+        "bearer expired": (bearer(token("bob", lasts=-60)), "token-expired", 401),
+        "bearer that is none": (bearer("x"), "bad-token", 401),
+        "basic": (basic("alice:right"), "alice"),
+        "basic, wrong": (basic("alice:wrong"), "bad-login", 401),
+        "basic, no colon": (basic("alice"), "bad-request", 400),
+        "basic, no base64": (Shown(headers={"Authorization": "Basic ="}), "bad-request", 400),
+        "digest": (Shown(headers={"Authorization": "Digest x"}), "bad-request", 400),
+        "query": (Shown(query=f"access_token={token('bob', role='admin')}"), "bob"),
+        "bad query": (Shown(query="access_token=x"), "bad-token", 401),
+        "cookie of an own page": (cookie(token("bob", role="admin"), **own), "bob"),
+        "cookie of a foreign page": (cookie(token("bob", role="admin"), **foreign), "bad-origin", 403),
+        "cookie of nobody knows which page": (cookie(token("bob", role="admin")), "login-required"),
+        "CONNECT beats HTTP": (Shown("alice", "right", bearer(token("bob")).headers), "alice"),
+        "bad CONNECT, good HTTP": (Shown("alice", "wrong", bearer(token("bob")).headers), "bad-login"),
+        "good CONNECT, bad HTTP": (Shown("alice", "right", bearer("x").headers), "bad-token", 401),
+    }
+
+
+CASES = [
+    (transport, name)
+    for transport in TRANSPORTS
+    for name, (shown, *_) in credentials().items()
+    if transport in OVER_HTTP or not (shown.headers or shown.query)
+]
+
+
+@pytest.mark.parametrize(("transport", "name"), CASES)
+@pytest.mark.gen_test(timeout=20)
+async def test_who_gets_in(guarded, transport, name):
+    shown, outcome, *status = credentials()[name]
+    node = await guarded()
+    if outcome in ("alice", "bob"):
+        client = await enter(node, transport, shown)
+        (described,) = node.gateway.describe()
+        assert repr(outcome) in described["principal"]
+        client.close()
+        return
+    with pytest.raises(Refused) as refused:
+        await enter(node, transport, shown)
+    assert (refused.value.code, refused.value.status) == (outcome, status[0] if status else None)
+    assert node.stats[f"errors_{outcome}"] == 1
+    if status:
+        assert node.gateway.connections == 0  # nothing was made for it
+
+
+@pytest.fixture
+def guarded(start_node, tmp_path):
+    """Starts a node with a user, a key and some rules: `node = await guarded()`."""
+    (tmp_path / "secret").write_text(SECRET)
+
+    async def guarded(**values):
+        more = {name.replace("__", "."): value for name, value in values.items()}
+        listen = ("http://127.0.0.1:0", "stomp://127.0.0.1:0")
+        keys = {"tokens.keys": (str(tmp_path / "secret"),), "tokens.cookie": "session"}
+        return await start_node({"listen": listen, "users": USERS, "rules": RULES, **keys, **more})
+
+    return guarded
+
+
+# Who, an action, and whether it is allowed.
+ACTIONS = [
+    ("alice", "publish", "/topic/a.b", True),
+    ("alice", "subscribe", "/topic/a.#", True),
+    ("alice", "subscribe", "/topic/#", False),
+    ("alice", "subscribe", "/topic/b", False),
+    ("alice", "publish", "/queue/a", False),
+    ("alice", "publish", "/topic/system.peers", False),
+    ("alice", "subscribe", "/topic/public", False),
+    ("bob", "subscribe", "/topic/b", True),
+    ("bob", "publish", "/topic/b", False),
+    ("bob", "publish", "/topic/own", True),  # the token says so
+    ("nobody", "subscribe", "/topic/public", True),
+    ("nobody", "subscribe", "/topic/a.b", False),
+]
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.gen_test(timeout=30)
+async def test_who_may_do_what(guarded, transport):
+    node = await guarded(allow_anonymous=True)
+    shown = {
+        "alice": Shown("alice", "right"),
+        "bob": Shown("token", token("bob", role="admin", qmq={"publish": ["/topic/own"]})),
+        "nobody": Shown(),
+    }
+    for who, action, destination, allowed in ACTIONS:
+        client = await enter(node, transport, shown[who])
+        try:
+            await getattr(client, action)(destination)
+        except Refused as refused:
+            assert (refused.code, allowed) == ("forbidden", False), (who, action, destination)
+            assert f"may not {action} {destination}" in refused.detail
+        else:
+            assert allowed, (who, action, destination)
+        client.close()
+
+
+@pytest.mark.parametrize("transport", ["poll", "sockjs"])
+@pytest.mark.parametrize(
+    ("opened", "later"),
+    [
+        (bearer(token("alice")), bearer(token("bob"))),
+        (bearer(token("alice")), Shown()),
+        (bearer(token("alice")), basic("alice:right")),
+        (Shown("alice", "right"), bearer(token("bob"))),
+    ],
+)
+@pytest.mark.gen_test(timeout=20)
+async def test_a_session_belongs_to_who_opened_it(guarded, transport, opened, later):
+    node = await guarded()
+    client = await enter(node, transport, opened)
+    holder = client.poller if transport == "poll" else client
+    holder.headers = later.headers
+    for step in (client.receive, lambda: client.send(b"\n")):
+        with pytest.raises(Refused) as refused:
+            await step()
+        assert refused.value.code in ("unknown-session", "not-found")  # SockJS knows no such answer to what sends
+        assert refused.value.status == 404
+    holder.headers = opened.headers
+    await client.send(b"\n")
+    client.close()
+
+
+@pytest.mark.parametrize("transport", ["poll", "sockjs"])
+@pytest.mark.gen_test(timeout=20)
+async def test_a_newer_token_of_the_same_holder_goes_on_with_a_session(guarded, transport):
+    node = await guarded()
+    client = await enter(node, transport, bearer(token("alice")))
+    holder = client.poller if transport == "poll" else client
+    holder.headers = bearer(token("alice", lasts=900)).headers
+    await client.subscribe("/topic/a.b")
+    holder.headers = bearer(token("alice", lasts=-60)).headers
+    with pytest.raises(Refused) as refused:
+        await client.send(b"\n")
+    assert (refused.value.code, refused.value.status) == ("token-expired", 401)
+    client.close()
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.gen_test(timeout=20)
+async def test_what_a_client_says_while_its_password_is_tried_is_taken_after_it(guarded, transport):
+    node = await guarded()
+    client = await enter(node, transport, Shown("alice", "right"), connect=False)
+    if transport != "poll":
+        await client.tell("CONNECT", Shown("alice", "right").connect)
+    for number in range(5):
+        await client.tell("SEND", {"destination": "/topic/a.b", "receipt": str(number)}, b"x")
+    frames = [await client.frame() for _ in range(6)]
+    assert [command for command, *_ in frames] == ["CONNECTED"] + ["RECEIPT"] * 5
+    assert [headers["receipt-id"] for _, headers, _ in frames[1:]] == list("01234")
+    client.close()
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.gen_test(timeout=20)
+async def test_who_is_refused_has_done_nothing(guarded, transport):
+    node = await guarded()
+    client = await enter(node, transport, Shown("alice", "wrong"), connect=False)
+    if transport != "poll":
+        await client.tell("CONNECT", Shown("alice", "wrong").connect)
+    await client.tell("SEND", {"destination": "/topic/a.b"}, b"x")
+    assert await client.sent_away() == "bad-login"
+    assert node.hub.offset == 0
+    client.close()
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_no_loop_waits_for_a_password(guarded, enter_all):
+    node = await guarded(users=({"name": "alice", "password": hashed("right", cost=17)},))  # a third of a second
+    alice = await enter_all(node, "tcp", Shown("token", token("alice")))
+    slow = await enter_all(node, "tcp", Shown("alice", "right"), connect=False)
+    await slow.tell("CONNECT", Shown("alice", "right").connect)
+    count = 0
+    while node.stats["logins"] < 2:
+        await alice.publish("/topic/a.b")
+        count += 1
+    assert count > 10
+    assert (await slow.frame())[0] == "CONNECTED"
+
+
+@pytest.fixture
+def enter_all():
+    """Enters, and closes at the end."""
+    clients = []
+
+    async def enter_all(*arguments, **more):
+        clients.append(await enter(*arguments, **more))
+        return clients[-1]
+
+    yield enter_all
+    for client in clients:
+        client.close()
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_a_password_that_was_right_is_remembered_for_a_while_and_only_that(guarded, enter_all, monkeypatch):
+    node = await guarded()
+    tried = []
+    try_password = node.door.try_password
+    monkeypatch.setattr(node.door, "try_password", lambda *said: tried.append(said) or try_password(*said))
+    for _ in range(3):
+        await enter_all(node, "tcp", Shown("alice", "right"))
+    assert tried == [("alice", "right")]
+    for _ in range(2):
+        with pytest.raises(Refused):
+            await enter_all(node, "tcp", Shown("alice", "wrong"))
+    assert tried[1:] == [("alice", "wrong")] * 2
+    monkeypatch.setattr(logins, "_REMEMBERED_SECONDS", -1.0)
+    node.gateway.logins._verified.clear()
+    for _ in range(2):
+        await enter_all(node, "tcp", Shown("alice", "right"))
+    assert len(tried) == 5
+    assert "right" not in repr(node.gateway.logins._verified)
+
+
+@pytest.mark.parametrize("shown", [Shown("alice", "wrong"), Shown("token", "x"), basic("alice:wrong")])
+@pytest.mark.gen_test(timeout=20)
+async def test_guessing_is_slowed_down_wherever_it_is_done(guarded, enter_all, shown):
+    node = await guarded(limits__login_failures=2)
+    told = "bad-token" if shown.login == "token" else "bad-login"
+    for code in (told, told, "too-many-logins"):
+        with pytest.raises(Refused) as refused:
+            await enter_all(node, "websocket", shown)
+        assert refused.value.code == code
+    for good in (Shown("token", token("alice")), Shown("alice", "right")):  # who guesses right now does not hear it
+        with pytest.raises(Refused, match="too-many-logins"):
+            await enter_all(node, "poll", good)
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_an_expired_token_is_no_guess(guarded, enter_all):
+    node = await guarded(limits__login_failures=1)
+    for _ in range(3):
+        with pytest.raises(Refused, match="token-expired"):
+            await enter_all(node, "tcp", Shown("token", token("bob", lasts=-60)))
+    await enter_all(node, "tcp", Shown("alice", "right"))
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_connections_are_counted_by_principal(guarded, enter_all):
+    node = await guarded(limits__connections_per_principal=2)
+    first = await enter_all(node, "tcp", Shown("alice", "right"))
+    await enter_all(node, "websocket", Shown("alice", "right"))
+    with pytest.raises(Refused, match="too-many-connections"):
+        await enter_all(node, "poll", Shown("alice", "right"))
+    await enter_all(node, "tcp", Shown("token", token("bob")))
+    first.close()
+    await until(lambda: node.door.census.snapshot()[1]["user 'alice'"] == 1)
+    await enter_all(node, "poll", Shown("alice", "right"))
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_a_node_without_logins_looks_at_none(start_node, enter_all):
+    node = await start_node({"listen": ("http://127.0.0.1:0", "stomp://127.0.0.1:0")})
+    for transport in TRANSPORTS:
+        await enter_all(node, transport, Shown("guest", "guest", bearer("x").headers))
+    assert {each["principal"] for each in node.gateway.describe()} == {"anonymous"}
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_a_node_that_stops_leaves_no_password_behind(guarded, enter_all, dial):
+    node = await guarded(users=({"name": "alice", "password": hashed("right", cost=17)},))
+    for _ in range(4):
+        slow = await enter_all(node, "tcp", Shown("alice", "right"), connect=False)
+        await slow.tell("CONNECT", Shown("alice", "right").connect)
+    peer = await dial(node)
+    await peer.send(request("/stomp", **basic("alice:right").headers))
+    await until(lambda: len(node.gateway.logins._trying) == 5)
+    await node.stop()
+    assert not node.gateway.logins._trying
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("qmq-password")]
