@@ -172,6 +172,30 @@ async def test_who_asks_and_does_not_read_is_not_asked_on(start_node, witness):
     peer.close()
 
 
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.gen_test(timeout=30)
+async def test_who_takes_nothing_of_an_answer_is_closed(tls_node, tls_dial, tls_shake, tls_join, scheme):
+    """And who takes it slowly is not."""
+    node = await tls_node(limits__ping_seconds=0.3)
+    seen = Witness(await tls_join(node))
+    await seen.peer.subscribe("/topic/witness")
+    dial = tls_dial if scheme == "http" else tls_shake
+    ask = plain("/openapi.json") * 100
+    stuck, slow = [await dial(node, scheme, receive_buffer=4096) for _ in range(2)]
+    for peer in (stuck, slow):
+        await peer.send(ask)
+    begin = time.monotonic()
+    while node.stats["connections_stuck"] == 0:
+        await slow.octets()
+        await asyncio.sleep(0.02)
+        await seen.well()
+    assert 0.25 < time.monotonic() - begin < 5
+    for _ in range(20):
+        assert await slow.octets()
+        await asyncio.sleep(0.02)
+    assert node.stats["connections_stuck"] == 1
+
+
 @pytest.fixture
 def files(io_loop, tmp_path):
     """A folder that is served at `/files/`, a file beside it, and ways between them: the port."""

@@ -22,6 +22,7 @@ from qmq.config import Config
 from qmq.gateway.door import Door
 from qmq.gateway.handlers import NotFound, TooLarge, note_request
 from qmq.gateway.quiet import Quiet, rouse
+from qmq.gateway.stream import untaken
 from qmq.gateway.tls import refuse_tls
 from qmq.stats import Stats
 
@@ -84,6 +85,11 @@ class Server(HTTPServer):
         self._idle = limits.connect_seconds
         self._resting: dict[IOStream, float] = {}  # between requests, and until when
         self._watching = False
+        self._patience = limits.ping_seconds
+        self._writing: dict[
+            IOStream, tuple[int, int]
+        ] = {}  # whose answers wait for them, and how much is left of those
+        self._looking: asyncio.TimerHandle | None = None
         self._returned: deque[tuple[IOStream, Any]] = deque()  # with a request to be read
         super().initialize(
             application,
@@ -105,6 +111,8 @@ class Server(HTTPServer):
         """Reads requests, if there is room for one more who sends them."""
         if self._door.begin(address[0]):
             super().handle_stream(stream, address)
+            if self._looking is None:
+                self._looking = asyncio.get_running_loop().call_later(self._patience, self._look)
         else:
             self._stats.add("connections_dropped")
             stream.close()
@@ -158,7 +166,25 @@ class Server(HTTPServer):
         if self._returned:
             asyncio.get_running_loop().call_soon(self._serve_some)
 
+    def _look(self) -> None:
+        """Closes connections that have taken nothing of their answers since the last look, or they might for ever."""
+        before, self._writing = self._writing, {}
+        for stream in [connection.stream for connection in self._connections]:
+            if stream.closed() or not stream.writing():
+                continue
+            # What the stream has given to the kernel, for which Tornado has no public word, and what is left there.
+            left = (stream._total_write_done_index, untaken(stream.socket))
+            if before.get(stream) == left:
+                self._stats.add("connections_stuck")
+                stream.close()
+            else:
+                self._writing[stream] = left
+        again = asyncio.get_running_loop().call_later(self._patience, self._look) if self._connections else None
+        self._looking = again
+
     async def close_all_connections(self) -> None:
+        if self._looking is not None:
+            self._looking.cancel()
         for stream in list(self._resting):
             stream.close()
         for stream, _ in self._returned:

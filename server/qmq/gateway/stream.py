@@ -123,7 +123,7 @@ class StreamConnection(Connection):
 
     def _is_taking(self) -> bool:
         """Whether a blocked client has acknowledged anything since the last look."""
-        before, self._untaken = self._untaken, _untaken(self._stream.socket)
+        before, self._untaken = self._untaken, untaken(self._stream.socket)
         return before != self._untaken
 
     def _close_if_done(self) -> None:
@@ -138,7 +138,7 @@ class StreamConnection(Connection):
                 self._stream.socket.shutdown(socket.SHUT_WR)
 
 
-def _untaken(sock: socket.socket) -> int:
+def untaken(sock: socket.socket) -> int:
     """Octets that the kernel has and the other end has not acknowledged; 0 where it does not tell."""
     try:
         return int.from_bytes(fcntl.ioctl(sock, termios.TIOCOUTQ, b"\0" * 4), sys.byteorder)
