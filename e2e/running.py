@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 
 def until(condition, seconds=15, what="it"):
@@ -15,6 +16,19 @@ def until(condition, seconds=15, what="it"):
         assert time.monotonic() < end, f"waited {seconds} s for {what}"
         time.sleep(0.01)
     return value
+
+
+def processes_of(pid):
+    """A process and all that come of it, as they are now."""
+    found, parents = [], [pid]
+    while parents:
+        found.append(parents.pop())
+        try:
+            for children in Path(f"/proc/{found[-1]}/task").glob("*/children"):
+                parents += map(int, children.read_text().split())
+        except OSError:
+            pass  # it has ended meanwhile
+    return found
 
 
 class Gateway:
@@ -54,6 +68,10 @@ class Gateway:
     def lines(self):
         self.log.seek(0)
         return self.log.read().splitlines()
+
+    def connections(self):
+        """How many clients it has, but for the one who asks."""
+        return len(json.loads(self.command("manage", "connections"))["connections"]) - 1
 
     def command(self, *words, text=None):
         """Runs `qmq` against it and returns what it prints."""

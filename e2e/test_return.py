@@ -1,6 +1,7 @@
 """Pages that get through whatever stands in the way, and come back and miss nothing."""
 
 import asyncio
+import contextlib
 import itertools
 import os
 import shutil
@@ -12,7 +13,7 @@ import time
 import pytest
 from numbers_page import NO_STREAMS, NO_WEBSOCKET, OPEN, START, TRANSPORTS, account, has, publish, talks_both_ways
 from relay import PASS, REFUSE, SWALLOW, Relay
-from running import until
+from running import processes_of, until
 
 from qmq.client import connect
 
@@ -112,6 +113,16 @@ def test_behind_nginx(gateway, pages, nginx, more, transport):
     assert page.run("return errors") == []
 
 
+@pytest.mark.parametrize("transport", ["streaming", "long-polling"])
+def test_a_proxy_that_ends_connections_after_two_requests_costs_nothing(gateway, pages, nginx, transport):
+    page = pages("/demo/", url=nginx("proxy_set_header Host $http_host; keepalive_requests 2;").url)
+    assert page.run(TRANSPORTS[transport] + OPEN) == transport
+    for number in range(12):
+        page.run("await client.publish('/topic/numbers', arguments[0])", str(number))
+        has(page, range(number + 1))
+    assert page.run("return [errors, recovered]") == [[], []]
+
+
 @pytest.mark.parametrize("transport", TRANSPORTS)
 def test_a_connection_that_is_cut_costs_nothing(gateway, pages, relay, transport):
     between = relay()
@@ -181,7 +192,7 @@ def test_the_browsers_network_goes_and_comes_back(gateway, pages, offline, trans
 
 
 @pytest.mark.parametrize("transport", ["websocket", "long-polling"])
-def test_a_page_that_was_asleep_has_everything(chrome, gateway, pages, transport):
+def test_a_page_that_was_put_away_has_everything(chrome, gateway, pages, transport):
     page = pages("/demo/")
     assert page.run(TRANSPORTS[transport] + OPEN) == transport
     with page:
@@ -190,6 +201,93 @@ def test_a_page_that_was_asleep_has_everything(chrome, gateway, pages, transport
     with page:
         chrome.execute_cdp_cmd("Page.setWebLifecycleState", {"state": "active"})
     has(page, range(100))
+
+
+@pytest.fixture
+def asleep(chrome):
+    """Puts the whole browser to sleep, as the lid of a laptop does: nothing of it runs, timers and network included."""
+
+    @contextlib.contextmanager
+    def sleep():
+        browser = processes_of(chrome.service.process.pid)[1:]  # the first is the driver's
+        for pid in browser:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in reversed(browser):
+                os.kill(pid, signal.SIGCONT)
+
+    return sleep
+
+
+# Minutes pass for the gateway in these seconds: it gives clients up much sooner than usual.
+HASTY = ["--limits-ping-seconds", "0.5", "--limits-poll-gone-seconds", "1", "--limits-poll-hold-seconds", "0.5"]
+
+
+@pytest.mark.parametrize("gateway", [HASTY], indirect=True, ids=["hasty"])
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_a_laptop_that_slept_until_it_was_given_up_has_everything(gateway, pages, relay, asleep, transport):
+    between = relay()
+    page = pages("/demo/", url=between.url)
+    assert page.run(TRANSPORTS[transport] + OPEN) == transport
+    publish(gateway, range(5))
+    has(page, range(5))
+    until(lambda: gateway.connections() == 1)
+    with asleep():
+        if transport == "streaming":  # here the kernel still takes what comes; of a laptop that slept nothing would
+            between.down()
+        publish(gateway, range(5, 100))
+        until(lambda: gateway.connections() == 0, what="the gateway to give it up")
+        publish(gateway, range(100, 200))
+        between.down(False)
+    page.run("window.mine = client.publish('/topic/numbers', '200')")
+    has(page, range(201))
+    page.run("await mine")
+    assert page.run("return recovered.length") >= 1
+    assert all(page.run("return recovered.map(([isWhole]) => isWhole)"))
+
+
+def test_two_tabs_come_back_each_for_itself(gateway, pages, relay):
+    between = relay()
+    one = pages("/demo/", url=between.url)
+    assert one.run(OPEN) == "websocket"
+    two = pages("/demo/", url=between.url)
+    assert two.run(OPEN) == "websocket"
+    between.down()
+    publish(gateway, range(100))
+    for number, page in enumerate((one, two), 100):
+        page.run("window.mine = client.publish('/topic/numbers', arguments[0])", str(number))
+    between.down(False)
+    for page in (one, two):
+        page.run("await mine")
+        until(lambda page=page: page.run("return got.length") >= 102, what="all numbers")
+        got = page.run("return got")
+        assert (got[:100], sorted(got[100:])) == (list(range(100)), [100, 101])
+    one.close()
+    publish(gateway, [102])
+    until(lambda: two.run("return got.at(-1)") == 102, what="what came after the other was closed")
+
+
+def test_a_page_gets_back_to_the_better_way_when_it_is_open_again(gateway, pages, relay):
+    rule = {"swallow": True}
+    between = relay(lambda head: SWALLOW if rule["swallow"] and b"upgrade: websocket" in head.lower() else PASS)
+    page = pages("/demo/", url=between.url)
+    assert page.run(OPEN) == "streaming"
+    rule["swallow"] = False
+
+    def restart():
+        before = page.run("return states.length")
+        gateway.kill()
+        gateway.start_again()
+        until(lambda: page.run("return states.slice(arguments[0]).some((s) => s.startsWith('open'))", before))
+        return page.run("return client.transport")
+
+    assert restart() == "streaming"  # what worked is remembered for five minutes
+    page.run("const now = Date.now; Date.now = () => now() + 301000")
+    assert restart() == "websocket"
+    publish(gateway, [7])
+    until(lambda: page.run("return got.at(-1)") == 7)
 
 
 def test_a_thousand_messages_a_second_with_a_reconnect_every_second(gateway, pages, relay):
