@@ -29,6 +29,16 @@ async def test_other_methods_are_told_which_there_are(api, operation):
 
 
 @pytest.mark.gen_test(timeout=20)
+async def test_a_head_has_no_body(api):
+    peer = await api()
+    for path, status in (("/queues", 200), ("/nothing", 404), ("/publish", 405), ("/stream?destination=/topic/a", 405)):
+        peer.ask(f"/api/v1{path}", method="HEAD")
+        found, headers = await peer.head()
+        assert found == status and int(headers["content-length"]) > 0
+    await peer.done("GET", "/queues")
+
+
+@pytest.mark.gen_test(timeout=20)
 async def test_a_part_of_a_path_may_be_any_text(api):
     peer = await api()
     made = await peer.done("PUT", "/queues/a%2Fb.%C3%A9", {})

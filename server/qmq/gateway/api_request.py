@@ -97,7 +97,7 @@ class Call(HTTPMessageDelegate):
         if not self.api.gateway.ready:
             raise QmqError("shutting-down")
         methods, names = self.api.methods(self.request.path)
-        self._route = methods.get(method)
+        self._route = methods.get("GET" if method == "HEAD" else method)
         if self._route is None:
             self._more["Allow"] = ", ".join([*methods, "OPTIONS"])
             if method != "OPTIONS":
@@ -277,7 +277,8 @@ class Call(HTTPMessageDelegate):
         self._answered = True
         connection: Any = self.request.connection
         headers = HTTPHeaders(self._headers(answer))
-        connection.write_headers(ResponseStartLine("", answer.status, responses[answer.status]), headers, answer.body)
+        body = answer.body if self.request.method != "HEAD" else b""
+        connection.write_headers(ResponseStartLine("", answer.status, responses[answer.status]), headers, body)
         connection.finish()
 
     def refuse(self, error: QmqError) -> None:

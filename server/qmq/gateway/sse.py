@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from tornado.iostream import IOStream
 
-from qmq.errors import Code
+from qmq.errors import Code, QmqError
 from qmq.gateway.gateway import Gateway
 from qmq.gateway.stream import StreamConnection
 from qmq.session import stomp_headers
@@ -75,6 +75,8 @@ def stream(call: Call, start: Start) -> None:
 
     """
     gateway, given = call.api.gateway, call.given
+    if call.request.method == "HEAD":
+        raise QmqError("bad-method", "a stream has nothing but its events")
     pattern = call.api.operations.topic(call.rights, given["destination"])
     bounds = stomp_headers.bounds({name: str(value) for name, value in given.items()}, call.api.operations.limits)
     address = call.request.remote_ip or ""
