@@ -37,6 +37,11 @@ class ApiPeer(Http):
         status, headers, told = await self.call(method, path, value, **more)
         return check_problem(code, status, headers, told)
 
+    @property
+    def waiting(self):
+        """How many requests wait for messages, on all of the node's loops."""
+        return sum(gateway.operations.waiting for gateway in self.node.gateway.family)
+
     async def publish(self, destination, *bodies, **more):
         """Publishes; returns the ids."""
         messages = [{"destination": destination, "body": body, **more} for body in bodies]

@@ -81,7 +81,7 @@ async def test_a_long_poll_is_answered_when_there_is_something(api, way):
         peer.ask(f"{query}&wait=20", method="GET")
     else:
         peer.ask(query, method="GET", Prefer="respond-async, wait=20")
-    await until(lambda: peer.node.gateway.operations.waiting == 1)
+    await until(lambda: peer.waiting == 1)
     ids = await other.publish("/topic/a", "x", "y")
     status, headers, told = await peer.told()
     assert (status, [each["body"] for each in told["messages"]]) == (200, ["x", "y"])
@@ -97,7 +97,7 @@ async def test_a_wait_is_over_in_time_and_never_longer_than_may_be(api):
     assert told["messages"] == [] and told["recovered"]
     assert await peer.done("POST", "/consume", {"destination": "/queue/a", "wait": 20}) == {"deliveries": []}
     assert 0.2 <= time.monotonic() - begin < 5
-    assert peer.node.gateway.operations.waiting == 0
+    assert peer.waiting == 0
 
 
 @pytest.mark.gen_test(timeout=20)
@@ -105,8 +105,9 @@ async def test_all_who_wait_get_what_comes(api):
     peers = [await api() for _ in range(20)]
     for peer in peers:
         peer.ask("/api/v1/messages?destination=/topic/%23&wait=20", method="GET")
-    await until(lambda: peers[0].node.gateway.operations.waiting == 20)
-    assert len(peers[0].node.hub._audiences) == 1
+    await until(lambda: peers[0].waiting == 20)
+    hubs = {gateway.registry.hub for gateway in peers[0].node.gateway.family}
+    assert all(len(hub._audiences) <= 1 for hub in hubs)
     await (await api()).publish("/topic/a", "x")
     assert [told["messages"][0]["body"] for _, _, told in [await peer.told() for peer in peers]] == ["x"] * 20
 

@@ -201,7 +201,8 @@ async def test_answers_are_not_stored_nor_sniffed(api):
 async def test_what_fails_inside_is_logged_and_not_told(api, logged, monkeypatch):
     peer = await api()
     logged.expect("list_queues failed")
-    monkeypatch.setattr(peer.node.gateway.operations, "manage", lambda *args: 1 / 0)
+    for gateway in peer.node.gateway.family:
+        monkeypatch.setattr(gateway.operations, "manage", lambda *args: 1 / 0)
     assert await peer.refused("internal-error", "GET", "/queues") == ""
     assert await peer.publish("/topic/a", "x")
 
@@ -209,11 +210,11 @@ async def test_what_fails_inside_is_logged_and_not_told(api, logged, monkeypatch
 @pytest.mark.gen_test(timeout=20)
 async def test_a_client_that_goes_while_it_waits_leaves_nothing(api):
     peer, seen = await api(), await api()
-    operations, claims = peer.node.gateway.operations, peer.node.registry.claims
+    claims = peer.node.registry.claims
     peer.ask("/api/v1/messages?destination=/topic/a&wait=20", method="GET")
-    await until(lambda: operations.waiting == 1)
+    await until(lambda: peer.waiting == 1)
     peer.cut()
-    await until(lambda: operations.waiting == 0)
+    await until(lambda: peer.waiting == 0)
     other = await api()
     other.ask("/api/v1/consume", b'{"destination":"/queue/a","wait":20}', Content_Type="application/json")
     await until(lambda: "/queue/a" in peer.node.registry.queues)
@@ -229,7 +230,7 @@ async def test_a_client_that_goes_while_it_waits_leaves_nothing(api):
 async def test_who_waits_is_answered_when_the_node_stops(api):
     peer = await api()
     peer.ask("/api/v1/messages?destination=/topic/a&wait=20", method="GET")
-    await until(lambda: peer.node.gateway.operations.waiting == 1)
+    await until(lambda: peer.waiting == 1)
     stopping = asyncio.ensure_future(peer.node.stop())
     status, _, told = await peer.told()
     assert (status, told["messages"], told["recovered"]) == (200, [], True)

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("qmq.gateway")
 
 _MAX_PARAMETERS = 32
+_PAUSE = 0.01  # seconds for which a publisher waits for its answer while threads are behind
 
 # What every answer says.
 _COMMON = {
@@ -222,16 +223,18 @@ class Call(HTTPMessageDelegate):
     def charge(self, messages: int) -> None:
         """Charges the client for what it publishes, if there are limits on that.
 
-        Who is too fast gets the answer later, so that it slows down; or is refused.
+        Who is too fast, also for the node's threads, gets the answer later, so that it slows down; or is refused.
 
         Raises:
             QmqError: `too-fast`.
 
         """
+        if self.api.gateway.registry.memory.crowded:  # other threads are behind with what was published
+            self._delay = _PAUSE
         meters, address = self.api.gateway.meters, self.request.remote_ip or ""
         if meters is not None:
             meters.check(address, self._octets.size, messages)
-            self._delay = meters.take(address, self._octets.size, messages)
+            self._delay = max(self._delay, meters.take(address, self._octets.size, messages))
 
     def wait(self, waits: Any, seconds: float, give: Callable[[], Answer]) -> None:
         """Answers later: when something has come, or the time is over.

@@ -172,13 +172,16 @@ class Operations:
                 if there is no room for all; what `Registry.publish` raises.
 
         """
+        publishings = self._check(rights, postings)
+        self.published += len(publishings)
+        if all(each.envelope.destination.startswith(TOPIC) for each in publishings):
+            return [self._publish(each) for each in publishings]  # nothing to be checked that could change meanwhile
         with self.registry.lock:
-            publishings = self._check(rights, postings)
-            self.published += len(publishings)
+            self._check_room(publishings)
             return [self._publish(each) for each in publishings]
 
     def _check(self, rights: Rights, postings: Sequence[Posting]) -> list[Publishing]:
-        """What is to be published, checked as a whole."""
+        """What is to be published, each checked by itself."""
         registry = self.registry
         allowed: set[str] = set()
         publishings = []
@@ -191,10 +194,13 @@ class Operations:
                     raise QmqError("memory-full", "try again a little later")
             way = way_to(registry, envelope.destination)
             publishings.append(Publishing(way, envelope, posting.body, False, posting.key))
-        if len(publishings) > 1:
-            new = (each for each in publishings if not each.key or each.key not in registry.published)
-            check_room(registry, loads_of(registry, new), "nothing was published")
         return publishings
+
+    def _check_room(self, publishings: list[Publishing]) -> None:
+        if len(publishings) > 1:
+            published = self.registry.published
+            new = (each for each in publishings if not each.key or each.key not in published)
+            check_room(self.registry, loads_of(self.registry, new), "nothing was published")
 
     def _publish(self, publishing: Publishing) -> str:
         body = publishing.body
@@ -264,8 +270,9 @@ class Operations:
         pattern = self.topic(rights, pattern)
         if self.waiting >= self._max_waiting:
             raise QmqError("too-many-connections", f"{self._max_waiting} requests may wait")
-        waiter = Waiter(self, most)
-        waiter.begin(pattern, encoder or Frameless(), self.registry.hub.cursor)
+        waiter, hub = Waiter(self, most), self.registry.hub
+        with hub.lock:
+            waiter.begin(pattern, encoder or Frameless(), hub.cursor)
         self.waiting += 1
         return waiter
 
@@ -285,6 +292,7 @@ class Operations:
             QmqError: As `read` and `wait`.
 
         """
+        self.registry.hub.drain()
         with self.registry.hub.lock:
             reading = self.read(rights, pattern, start, most, max_bytes)
             if reading.messages or not reading.recovered:
