@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qmq.gateway.sockjs import parse
+from tests.gateway.poll_peer import Http
 from tests.gateway.sockjs_peer import CONNECT, SockJs
 from tests.helpers import Peer, until, ws
 
@@ -100,12 +101,17 @@ async def test_the_iframe_page_is_there_when_the_client_is_and_allowed_pages_onl
     assert (status, headers["content-type"]) == (200, "text/html; charset=utf-8")
     assert b'<script src="https://page.example/sockjs.js">' in body
     assert headers["content-security-policy"] == f"frame-ancestors 'self' {PAGE}"
-    assert "public" in headers["cache-control"] and "expires" in headers and "last-modified" not in headers
+    assert {"public", "max-age=31536000"} <= set(headers["cache-control"].split(", "))
+    assert "expires" in headers and not {"last-modified", "set-cookie"} & set(headers)
     peer.ask("/sockjs/iframe.html", method="GET", If_None_Match=headers["etag"])
     status, again = await peer.head()
     assert status == 304 and "content-type" not in again
-    peer.ask("/sockjs/iframe-A.html", method="GET")
-    assert (await peer.answer())[0] == 404
+    for path in ("iframe-0.3.4-.a_z.html", "iframe.html"):
+        peer.ask(f"/sockjs/{path}", method="GET")
+        assert (await peer.answer())[::2] == (200, body)
+    for path in ("iframe-A.html", "IFRAME.html", "iframe.htm", "iframe", "iframe.HTML", "iframe-/.html"):
+        peer.ask(f"/sockjs/{path}", method="GET")
+        assert (await peer.answer())[0] == 404, path
 
 
 # The life of a session
@@ -124,6 +130,26 @@ async def test_a_session_opens_talks_and_says_goodbye(start_node, sockjs):
     assert await peer.poll() == 'c[1000,"closed"]'  # as often as one asks
     assert await peer.send("\n") == 404
     assert node.gateway.connections == 0
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_the_name_of_the_server_in_the_url_is_of_no_interest(start_node, sockjs):
+    peer = await sockjs(await start_node())
+    peer.up.ask("/sockjs/another/s1/xhr_send", json.dumps([CONNECT]).encode())
+    assert (await peer.up.answer())[0] == 204
+    (connected,) = await peer.frames()
+    assert connected.startswith("CONNECTED\n")
+    assert "s1" not in connected  # nobody learns by which id it may be taken over
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_a_session_that_was_closed_says_so_until_nobody_asks_any_more(start_node, sockjs):
+    node = await start_node()
+    peer = await sockjs(node)
+    await peer.login("DISCONNECT\nreceipt:bye\n\n\0")
+    assert [await peer.poll() for _ in range(2)] == ['c[1000,"closed"]'] * 2
+    await until(lambda: not node.branch.sockjs[0]._sessions._items)
+    assert await peer.poll() == "o"  # another session, by the same name
 
 
 @pytest.mark.gen_test(timeout=20)
@@ -149,6 +175,8 @@ async def test_a_receiver_that_goes_takes_its_session_along(start_node, sockjs):
     peer.down.cut()
     await until(lambda: node.gateway.connections == 0)
     assert node.stats["connections_lost"] == 1
+    peer.down = await Http.open(peer.port)
+    assert await peer.poll() in ("o", 'c[1002,"Connection interrupted"]')
 
 
 @pytest.mark.gen_test(timeout=20)
@@ -314,6 +342,17 @@ async def test_over_websocket_strings_and_arrays_are_taken_and_ids_may_be_used_a
         (connected,) = json.loads((await peer.event())[1][1:])
         assert connected.startswith("CONNECTED\n")
     assert node.gateway.connections == 2
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_plain_stomp_has_no_frames_of_sockjs(start_node):
+    node = await start_node({"limits.ping_seconds": 0.1})
+    peer = await Peer.open(node.listen[0]["port"])
+    await peer.upgrade(path="/sockjs/websocket")
+    await peer.send(ws(CONNECT.encode()))
+    assert (await peer.event())[1].startswith(b"CONNECTED\n")  # no "o" before it
+    assert await peer.event() == (0x9, b"")  # a ping of WebSocket's, and no "h"
+    peer.close()
 
 
 @pytest.mark.gen_test(timeout=20)
