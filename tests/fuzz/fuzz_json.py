@@ -79,14 +79,14 @@ class Connection:
         pass
 
 
-def new_gateway():
+async def new_gateway():
     """A node's gateway. One for each input, so that none depends on those before."""
     world = World(desk=True)
     return Gateway(CONFIG, world.registry, world.stats)
 
 
-API = Api(new_gateway())  # its routes are made once: they take longer than a request
 LOOP = asyncio.new_event_loop()
+API = Api(LOOP.run_until_complete(new_gateway()))  # its routes are made once: they take longer than a request
 
 
 async def ask(data):
@@ -95,7 +95,7 @@ async def ask(data):
     method, path, encoding = [*line.decode("latin-1").split(" "), "", ""][:3]
     if any(path.startswith(each) for each in PATHS):
         return None
-    connection, gateway = Connection(), new_gateway()
+    connection, gateway = Connection(), await new_gateway()
     API.gateway, API.operations = gateway, gateway.operations
     headers = HTTPHeaders({"Host": "x", "Content-Type": "application/json"})
     if encoding.isalnum():

@@ -1,9 +1,11 @@
 """Who guesses has to wait, the longer the more often, and nobody else does."""
 
+from contextlib import ExitStack
+
 import pytest
 
 from qmq.errors import QmqError
-from qmq.gateway.lockout import _ADDRESSES, Lockout
+from qmq.gateway.lockout import _ADDRESSES, _AT_ONCE, Lockout
 
 
 class Clock:
@@ -70,6 +72,29 @@ def test_the_table_is_bounded_and_forgets_the_oldest(clock):
     assert wait(lockout, "9") == 0
     assert wait(lockout, "10") > 0
     assert repr(lockout) == f"<lockout {_ADDRESSES} addresses>"
+
+
+def test_only_so_many_are_looked_at_at_the_same_time(clock):
+    lockout = Lockout(3, clock)
+    with ExitStack() as stack:
+        for _ in range(_AT_ONCE):
+            stack.enter_context(lockout.trying("a"))
+        with pytest.raises(QmqError, match="too-many-logins"), lockout.trying("a"):
+            pass
+        with lockout.trying("b"):
+            pass
+    with lockout.trying("a"):
+        pass
+    assert len(lockout) == 0 and lockout._trying == {}
+
+
+def test_what_fails_counts_and_what_can_be_tried_again_does_not(clock):
+    lockout = Lockout(1, clock)
+    for code in ("shutting-down", "token-expired", "bad-login"):
+        assert wait(lockout) == 0
+        with pytest.raises(QmqError, match=code), lockout.trying("a"):
+            raise QmqError(code)
+    assert wait(lockout) == pytest.approx(1, abs=0.01)
 
 
 def test_none_means_that_nobody_waits(clock):

@@ -2,7 +2,8 @@
 
 Some failures are free; from then on each one doubles the time for which no login from
 that address is looked at. A login that succeeds forgives nothing, or one account would buy
-guesses at all others. The table is bounded: when it is full, whoever failed longest ago
+guesses at all others. Nor do many guesses at once get around it: only so many are looked at
+at the same time. The table is bounded: when it is full, whoever failed longest ago
 is forgotten. It serves all loops of a node.
 """
 
@@ -10,12 +11,14 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from threading import Lock
 
 from qmq.addresses import place
 from qmq.errors import QmqError
 
+_AT_ONCE = 100  # logins from one address that are looked at at the same time; as after a restart of the node
 _ADDRESSES = 10_000  # remembered at the same time
 _FIRST = 1.0  # seconds of the first wait
 _LONGEST = 900.0  # seconds of the longest
@@ -31,13 +34,14 @@ class Lockout:
 
     """
 
-    __slots__ = ("_clock", "_failures", "_lock", "free")
+    __slots__ = ("_clock", "_failures", "_lock", "_trying", "free")
 
     def __init__(self, free: int, clock: Callable[[], float] = time.monotonic) -> None:
         self.free = free
         self._clock = clock
         self._lock = Lock()
         self._failures: OrderedDict[str, tuple[int, float]] = OrderedDict()  # how many, and the time of the last
+        self._trying: dict[str, int] = {}  # logins that are being looked at
 
     def check(self, address: str) -> None:
         """Checks that a login from there may be looked at.
@@ -57,6 +61,33 @@ class Lockout:
         if left > 0:
             milliseconds = int(left * 1000) + 1
             raise QmqError("too-many-logins", f"{count} have failed; wait {left:.1f} seconds", milliseconds)
+
+    @contextmanager
+    def trying(self, address: str) -> Iterator[None]:
+        """While a login is looked at, which takes a while; it has failed if an error leaves that has no `retry`.
+
+        Raises:
+            QmqError: `too-many-logins`.
+
+        """
+        self.check(address)
+        where = place(address)
+        with self._lock:
+            count = self._trying.get(where, 0)
+            if count >= _AT_ONCE:
+                raise QmqError("too-many-logins", f"{count} are being looked at", int(_FIRST * 1000))
+            self._trying[where] = count + 1
+        try:
+            yield
+        except QmqError as error:
+            if not error.code.retry:
+                self.failed(address)
+            raise
+        finally:
+            with self._lock:
+                self._trying[where] -= 1
+                if not self._trying[where]:
+                    del self._trying[where]
 
     def failed(self, address: str) -> None:
         """Counts a login that failed."""

@@ -158,25 +158,15 @@ class Logins:
     # Credentials
 
     def _by_token(self, token: str, address: str) -> Principal:
-        self._door.lockout.check(address)
-        try:
+        with self._door.lockout.trying(address):  # one that has expired is no guess
             return self._door.policy.by_token(token, time.time())
-        except QmqError as error:
-            if not error.code.retry:  # one that has expired is no guess
-                self._door.lockout.failed(address)
-            raise
 
     async def _by_password(self, login: str, passcode: str, address: str) -> Principal:
         remembered = self._recall(login, passcode)
         if remembered is not None:
             return remembered
-        self._door.lockout.check(address)
-        try:
+        with self._door.lockout.trying(address):
             principal = await self._try_password(login, passcode)
-        except QmqError as error:
-            if not error.code.retry:
-                self._door.lockout.failed(address)
-            raise
         if len(self._verified) >= _REMEMBERED:
             self._verified.clear()
         self._verified[self._digest(login, passcode)] = (time.monotonic() + _REMEMBERED_SECONDS, principal)
