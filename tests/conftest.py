@@ -105,9 +105,9 @@ def start_node(io_loop, threads):
     """Starts nodes on free ports: `node = await start_node({"limits.body": 100})`."""
     nodes = []
 
-    async def start(values=None):
+    async def start(values=None, reread=None):
         fixed = {"listen": ("http://127.0.0.1:0",), "name": "test", "drain": 0.1, "threads": threads}
-        node = Node(make({**fixed, **(values or {})}))
+        node = Node(make({**fixed, **(values or {})}), reread)
         await node.start()
         nodes.append(node)
         return node

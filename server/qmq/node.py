@@ -187,7 +187,7 @@ class Node:
         stays as it was, and the log says why.
         """
         try:
-            config = reloaded(self.config, self._reread() if self._reread is not None else self.config)
+            config, fixed = reloaded(self.config, self._reread() if self._reread is not None else self.config)
             policy, contexts = policy_of(config), _contexts(config)
         except ConfigError as error:
             log.warning("the configuration stays as it was: %s", error)
@@ -197,6 +197,8 @@ class Node:
         for loop, branch in zip(self._loops, self.branches, strict=True):
             loop.post(branch.renew, config, contexts)
         log.info("the configuration was read again")
+        if fixed:
+            log.warning("only a restart changes %s", ", ".join(fixed))
 
     def publish(self, destination: str, body: bytes | str, headers: dict[str, str] | None = None) -> Message:
         """Publishes from within the process. Only on the node's own loop.

@@ -7,7 +7,6 @@ is one line that names the table or the file, and never shows a hash or a key.
 from __future__ import annotations
 
 import dataclasses
-import logging
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +20,6 @@ from qmq.session.auth import Kind
 from qmq.session.passwords import Scrypt
 from qmq.session.policy import Policy, User
 from qmq.session.tokens import MAX_NAME, Tokens
-
-log = logging.getLogger("qmq")
 
 _MAX_KEY_FILE = 1 << 20  # octets
 
@@ -60,19 +57,18 @@ _FIXED_LIMITS = frozenset(
 )
 
 
-def reloaded(running: Config, wanted: Config) -> Config:
+def reloaded(running: Config, wanted: Config) -> tuple[Config, list[str]]:
     """What a running node goes by when its configuration has become another one: what can change of it does.
 
-    The log names what would need a restart.
+    Returns:
+        The configuration, and the keys that would need a restart.
+
     """
     kept = {name: getattr(running.limits, name) for name in _FIXED_LIMITS}
     limits = dataclasses.replace(wanted.limits, **kept)
     taken = {name: getattr(wanted, name) for name in _RELOADED}
     config = dataclasses.replace(running, **{**taken, "limits": limits})
-    waiting = [option.key for option in OPTIONS.values() if option.of(config) != option.of(wanted)]
-    if waiting:
-        log.warning("only a restart changes %s", ", ".join(waiting))
-    return config
+    return config, [option.key for option in OPTIONS.values() if option.of(config) != option.of(wanted)]
 
 
 def _users(config: Config) -> dict[str, User]:

@@ -4,11 +4,14 @@ import resource
 
 import pytest
 
+from tests.gateway import entrances
 from tests.gateway.api_peer import ApiPeer, Listener
+from tests.gateway.entrances import RULES, USERS
 from tests.gateway.poll_peer import Http
 from tests.gateway.queue_peers import open_peer
 from tests.gateway.tls_peers import LISTEN, StompsPeer, TlsPeer, port
 from tests.helpers import Peer, Witness
+from tests.tokens import SECRET
 
 
 @pytest.fixture
@@ -172,3 +175,37 @@ def listen(api):
         return listener
 
     return listen
+
+
+@pytest.fixture
+def guarded(start_node, tmp_path):
+    """Starts a node with a user, a key and some rules: `node = await guarded()`. More of it: `limits__body=100`."""
+    (tmp_path / "secret").write_text(SECRET)
+
+    async def guarded(reread=None, **values):
+        return await start_node(
+            {**guarded.values, **{name.replace("__", "."): values[name] for name in values}}, reread
+        )
+
+    guarded.values = {
+        "listen": ("http://127.0.0.1:0", "stomp://127.0.0.1:0"),
+        "users": USERS,
+        "rules": RULES,
+        "tokens.keys": (str(tmp_path / "secret"),),
+        "tokens.cookie": "session",
+    }
+    return guarded
+
+
+@pytest.fixture
+def enter_all():
+    """Lets clients in whose credentials are shown, and closes them at the end."""
+    clients = []
+
+    async def enter_all(*arguments, **more):
+        clients.append(await entrances.enter(*arguments, **more))
+        return clients[-1]
+
+    yield enter_all
+    for client in clients:
+        client.close()

@@ -5,10 +5,12 @@ await client.tell("SEND", {...}, b"x")
 command, headers, body = await client.frame()
 """
 
+import base64
 import itertools
 import json
 from dataclasses import dataclass, field
 
+from qmq.session.passwords import hashed
 from qmq.wire import sockjs, stomp
 from tests.gateway.poll_peer import Http, Poller, problem
 from tests.gateway.queue_peers import TcpPeer, WebSocketPeer
@@ -17,6 +19,14 @@ from tests.helpers import Closed, request
 
 TRANSPORTS = ("websocket", "poll", "sockjs", "tcp")
 OVER_HTTP = TRANSPORTS[:3]
+
+# Who may come to a node that is guarded, and what for.
+USERS = ({"name": "alice", "password": hashed("right", cost=4)},)
+RULES = (
+    {"who": "alice", "allow": ["publish", "subscribe"], "on": "/topic/a.#"},
+    {"who": "bob", "claims": {"role": "admin"}, "allow": "subscribe", "on": "/topic/b"},
+    {"kind": "anonymous", "allow": "subscribe", "on": "/topic/public"},
+)
 
 
 class Refused(Exception):
@@ -42,6 +52,10 @@ class Shown:
     def connect(self):
         said = {"accept-version": "1.2", "host": "x", "login": self.login, "passcode": self.passcode}
         return {name: value for name, value in said.items() if value is not None}
+
+
+def basic(text):
+    return Shown(headers={"Authorization": f"Basic {base64.b64encode(text.encode()).decode()}"})
 
 
 def bearer(token):

@@ -1,6 +1,5 @@
 """Who gets in, on every transport, with every kind of credential, and what it may do there."""
 
-import base64
 import threading
 import time
 
@@ -8,20 +7,12 @@ import pytest
 
 from qmq.gateway import logins
 from qmq.session.passwords import hashed
-from tests.gateway.entrances import OVER_HTTP, TRANSPORTS, Refused, Shown, bearer, enter
+from qmq.wire import avro
+from tests.gateway import avro_peer
+from tests.gateway.entrances import OVER_HTTP, TRANSPORTS, Refused, Shown, basic, bearer, enter
+from tests.gateway.poll_peer import problem
 from tests.helpers import request, until
 from tests.tokens import SECRET, token, with_header
-
-USERS = ({"name": "alice", "password": hashed("right", cost=4)},)
-RULES = (
-    {"who": "alice", "allow": ["publish", "subscribe"], "on": "/topic/a.#"},
-    {"who": "bob", "claims": {"role": "admin"}, "allow": "subscribe", "on": "/topic/b"},
-    {"kind": "anonymous", "allow": "subscribe", "on": "/topic/public"},
-)
-
-
-def basic(text):
-    return Shown(headers={"Authorization": f"Basic {base64.b64encode(text.encode()).decode()}"})
 
 
 def cookie(said, **headers):
@@ -92,20 +83,6 @@ async def test_who_gets_in(guarded, transport, name):
     assert node.stats[f"errors_{outcome}"] == 1
     if status:
         assert node.gateway.connections == 0  # nothing was made for it
-
-
-@pytest.fixture
-def guarded(start_node, tmp_path):
-    """Starts a node with a user, a key and some rules: `node = await guarded()`."""
-    (tmp_path / "secret").write_text(SECRET)
-
-    async def guarded(**values):
-        more = {name.replace("__", "."): value for name, value in values.items()}
-        listen = ("http://127.0.0.1:0", "stomp://127.0.0.1:0")
-        keys = {"tokens.keys": (str(tmp_path / "secret"),), "tokens.cookie": "session"}
-        return await start_node({"listen": listen, "users": USERS, "rules": RULES, **keys, **more})
-
-    return guarded
 
 
 # Who, an action, and whether it is allowed.
@@ -229,20 +206,6 @@ async def test_no_loop_waits_for_a_password(guarded, enter_all):
     assert (await slow.frame())[0] == "CONNECTED"
 
 
-@pytest.fixture
-def enter_all():
-    """Enters, and closes at the end."""
-    clients = []
-
-    async def enter_all(*arguments, **more):
-        clients.append(await enter(*arguments, **more))
-        return clients[-1]
-
-    yield enter_all
-    for client in clients:
-        client.close()
-
-
 @pytest.mark.gen_test(timeout=20)
 async def test_a_password_that_was_right_is_remembered_for_a_while_and_only_that(guarded, enter_all, monkeypatch):
     node = await guarded()
@@ -320,3 +283,52 @@ async def test_a_node_that_stops_leaves_no_password_behind(guarded, enter_all, d
     await node.stop()
     assert not node.gateway.logins._trying
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("qmq-password")]
+
+
+# Requests: JSON and Avro
+
+PUBLISH = b'{"destination":"/topic/a.b","body":"x"}'
+REQUESTS = [
+    (Shown(), 401, "login-required"),
+    (basic("alice:right"), 200, ""),
+    (basic("alice:wrong"), 401, "bad-login"),
+    (bearer("x"), 401, "bad-token"),
+    (Shown(headers={"Authorization": "Digest x"}), 400, "bad-request"),
+    (Shown(query="access_token=x"), 401, "bad-token"),
+]
+
+
+@pytest.mark.parametrize(("shown", "status", "code"), REQUESTS)
+@pytest.mark.gen_test(timeout=20)
+async def test_requests_of_json(guarded, http, shown, status, code):
+    node = await guarded()
+    peer = await http(node)
+    peer.ask(f"/api/v1/publish?{shown.query}", PUBLISH, Content_Type="application/json", **shown.headers)
+    found, headers, body = await peer.answer()
+    assert (found, problem(body) if code else "") == (status, code)
+    assert ("www-authenticate" in headers) == (status == 401)
+    assert node.hub.offset == (status == 200)
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_rules_are_the_same_for_json(guarded, http):
+    node = await guarded()
+    peer = await http(node)
+    for name, status in (("alice", 200), ("bob", 403)):
+        peer.ask("/api/v1/publish", PUBLISH, Content_Type="application/json", **bearer(token(name)).headers)
+        found, _, body = await peer.answer()
+        assert found == status
+        assert status == 200 or problem(body) == "forbidden"
+
+
+@pytest.mark.parametrize(("shown", "status", "code"), REQUESTS)
+@pytest.mark.gen_test(timeout=20)
+async def test_requests_of_avro(guarded, shown, status, code):
+    node = await guarded()
+    peer = await avro_peer.AvroPeer.open(node.listen[0]["port"])
+    octets = avro.encode(avro_peer.publish(avro_peer.posting("/topic/a.b")))
+    peer.ask(f"/avro?{shown.query}", octets, Content_Type="avro/binary", **shown.headers)
+    found, _, body = await peer.answer()
+    assert (found, problem(body) if code else "") == (status, code)
+    assert node.hub.offset == (status == 200)
+    peer.close()

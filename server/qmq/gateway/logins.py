@@ -240,7 +240,9 @@ class Logins:
                 continue  # whoever logs in now is looked at now
             principal = conversation.rights.principal
             try:
-                if not policy.still_knows(principal):
+                if principal is ANONYMOUS:
+                    policy.without_login()
+                elif not policy.still_knows(principal):
                     raise QmqError("forbidden", f"{principal} is known no more")
                 conversation.change(policy.access.rights(principal))
             except QmqError as error:
