@@ -29,11 +29,11 @@ class Authority:
         self._folder.mkdir(exist_ok=True)
         return str(self._folder / f"{next(self._numbers)}.pem")
 
-    def certificate(self, name=HOST, *, file=None, expired=False):
-        """A certificate with its chain and key, all in one file; returns its path."""
+    def certificate(self, name=HOST, *, file=None, expired=False, holder=None):
+        """A certificate with its chain and key, all in one file; returns its path. A client's has a `holder`."""
         file = file or self._path()
         times = {"not_before": PAST, "not_after": PAST + datetime.timedelta(days=1)} if expired else {}
-        self._ca.issue_cert(name, **times).private_key_and_cert_chain_pem.write_to_path(file)
+        self._ca.issue_cert(name, common_name=holder, **times).private_key_and_cert_chain_pem.write_to_path(file)
         return file
 
     def pair(self, name=HOST):

@@ -79,7 +79,8 @@ def authority(tmp_path):
 READY = {
     f"test_{name}"
     for name in ("websocket", "stomp", "tcp", "queues", "back_pressure", "slow_consumer", "history", "faults", "stream",
-                 "connection", "bad_input", "repeats", "tls", "api", "api_calls", "api_request", "api_security", "sse")
+                 "connection", "bad_input", "repeats", "tls", "api", "api_calls", "api_request", "api_security", "sse",
+                 "avro_http")
 }  # fmt: skip
 
 

@@ -22,7 +22,7 @@ from tornado.iostream import IOStream, StreamClosedError
 from qmq.errors import QmqError
 from qmq.gateway.api_calls import Answer
 from qmq.gateway.body import Body
-from qmq.gateway.handlers import check_origin, problem, problem_headers
+from qmq.gateway.handlers import check_origin, preflight, problem, problem_headers, shared_with_page
 from qmq.gateway.hold import Hold, Pause, dismiss
 from qmq.session import rest
 from qmq.session.access import EVERYTHING, Rights
@@ -321,16 +321,12 @@ class Call(HTTPMessageDelegate):
 
     def _note_origin(self) -> None:
         """Lets the page read the answer, which comes from an origin that may."""
-        origin = self.request.headers.get("Origin")
-        if origin is None:
+        shared = shared_with_page(self.request)
+        if not shared:
             return
-        self._more["Access-Control-Allow-Origin"] = origin
-        self._more["Access-Control-Allow-Credentials"] = "true"
-        self._more["Vary"] = "Origin"
+        self._more.update(shared)
         if self.request.method == "OPTIONS":
-            self._more["Access-Control-Allow-Methods"] = "GET, POST, PUT, DELETE"
-            self._more["Access-Control-Allow-Headers"] = _ALLOWED_HEADERS
-            self._more["Access-Control-Max-Age"] = "86400"
+            self._more.update(preflight("GET, POST, PUT, DELETE", _ALLOWED_HEADERS))
         else:
             self._more["Access-Control-Expose-Headers"] = "ETag, Preference-Applied, Retry-After"
 

@@ -18,7 +18,15 @@ from tornado.web import stream_request_body
 from qmq.errors import QmqError
 from qmq.gateway.body import Body
 from qmq.gateway.gateway import Gateway
-from qmq.gateway.handlers import Problems, check_origin, note_request, refuse, whole_problem
+from qmq.gateway.handlers import (
+    Problems,
+    check_origin,
+    note_request,
+    preflight,
+    refuse,
+    shared_with_page,
+    whole_problem,
+)
 from qmq.gateway.hold import Hold, dismiss
 from qmq.session.access import Rights
 from qmq.session.avro import Avro, Pending, protocol
@@ -108,11 +116,8 @@ class AvroHandler(Problems):
         except QmqError as error:
             self._error = error
             return
-        origin = self.request.headers.get("Origin")
-        if origin is not None:
-            self.set_header("Access-Control-Allow-Origin", origin)
-            self.set_header("Access-Control-Allow-Credentials", "true")
-            self.set_header("Vary", "Origin")
+        for name, value in shared_with_page(self.request).items():
+            self.set_header(name, value)
 
     def data_received(self, chunk: bytes) -> None:
         if self._error is None:
@@ -128,9 +133,8 @@ class AvroHandler(Problems):
         """Answers a preflight: pages of other origins need one for this content type."""
         if self._refused():
             return
-        self.set_header("Access-Control-Allow-Methods", "GET, POST")
-        self.set_header("Access-Control-Allow-Headers", "Authorization, Content-Type")
-        self.set_header("Access-Control-Max-Age", "86400")
+        for name, value in preflight("GET, POST", "Authorization, Content-Type").items():
+            self.set_header(name, value)
         self.set_status(204)
         self.finish()
 
@@ -155,8 +159,8 @@ class AvroHandler(Problems):
             if meters is not None:
                 meters.check(address, self._body.size, 1)
             octets = self._message()
+            rights = await self._rights()  # first: to read what strangers send costs more
             call = self.protocol.responder().read(octets)
-            rights = await self._rights()
             before = self.gateway.operations.published
             reply = self.calls.answer(rights, call)
         except QmqError as error:

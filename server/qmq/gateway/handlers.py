@@ -195,6 +195,23 @@ def open_to_others(handler: RequestHandler) -> None:
     handler.set_header("Access-Control-Allow-Origin", "*")
 
 
+def shared_with_page(request: HTTPServerRequest) -> dict[str, str]:
+    """The headers by which the page that sends a request may read the answer. Its origin has been checked."""
+    origin = request.headers.get("Origin")
+    if origin is None:
+        return {}
+    return {"Access-Control-Allow-Origin": origin, "Access-Control-Allow-Credentials": "true", "Vary": "Origin"}
+
+
+def preflight(methods: str, headers: str) -> dict[str, str]:
+    """The headers that say what pages of other origins may send, for a day."""
+    return {
+        "Access-Control-Allow-Methods": methods,
+        "Access-Control-Allow-Headers": headers,
+        "Access-Control-Max-Age": "86400",
+    }
+
+
 def set_safe_headers(handler: RequestHandler) -> None:
     """What keeps a page from being sniffed, framed, opened or extended by others."""
     for name, value in SAFE_HEADERS.items():

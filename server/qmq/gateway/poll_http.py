@@ -17,7 +17,7 @@ from qmq.errors import QmqError
 from qmq.gateway.connection import Connection
 from qmq.gateway.conversation import Conversation
 from qmq.gateway.gateway import Gateway
-from qmq.gateway.handlers import Problems, check_origin, note_request, refuse
+from qmq.gateway.handlers import Problems, check_origin, note_request, preflight, refuse, shared_with_page
 from qmq.gateway.held import Held, Serve
 from qmq.gateway.poll import PollConnection
 
@@ -67,17 +67,13 @@ class _Poll(Problems):
         except QmqError as error:
             refuse(self, error, self.stats)
             return
-        origin = self.request.headers.get("Origin")
-        if origin is not None:
-            self.set_header("Access-Control-Allow-Origin", origin)
-            self.set_header("Access-Control-Allow-Credentials", "true")
-            self.set_header("Vary", "Origin")
+        for name, value in shared_with_page(self.request).items():
+            self.set_header(name, value)
 
     def options(self, *path: str) -> None:
         """Answers a preflight, for pages that send a content type of their own."""
-        self.set_header("Access-Control-Allow-Methods", "POST")
-        self.set_header("Access-Control-Allow-Headers", "Authorization, Content-Type")
-        self.set_header("Access-Control-Max-Age", "86400")
+        for name, value in preflight("POST", "Authorization, Content-Type").items():
+            self.set_header(name, value)
         self.set_status(204)
         self.finish()
 
