@@ -128,6 +128,30 @@ def test_requests_and_workers(served, client, in_threads):
     assert client.request("/queue/by-hand", "x").text() == "by hand"
 
 
+def test_as_many_handlers_at_once_as_it_says(served, client):
+    barrier = threading.Barrier(12)
+
+    with blocking.connect(served.url) as worker:
+
+        @worker.handler("/queue/together", concurrency=12)
+        def together(message):
+            barrier.wait(10)
+            return message.text()
+
+        client.publish_many([("/queue/together", "x")] * 11)
+        assert client.request("/queue/together", "done").text() == "done"
+
+
+def test_a_handler_may_close_the_client(served, client):
+    worker = blocking.connect(served.url)
+    worker.handler("/queue/closing")(lambda message: worker.close())
+    client.publish("/queue/closing", "x")
+    until(lambda: worker.state == "closed")
+    worker._thread._thread.join(10)
+    assert not worker._thread._thread.is_alive()
+    worker.close()
+
+
 def test_any_thread_may_use_it(client, in_threads):
     reader = client.subscribe("/queue/many", prefetch=100)
     seen, lock = [], threading.Lock()

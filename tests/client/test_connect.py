@@ -6,9 +6,11 @@ import pytest
 
 from qmq.client import connect
 from qmq.errors import QmqError
+from qmq.session.passwords import hashed
 from tests.client.failing import fails
 from tests.client.strangers import Stranger, polite
 from tests.gateway.tls_peers import LISTEN as TLS_LISTEN
+from tests.tokens import key_file, token
 
 
 def credentials(server):
@@ -44,6 +46,39 @@ async def test_who_logs_in():
         heads = [headers for command, headers, _ in server.frames if command == "CONNECT"]
         assert heads[0]["accept-version"] == "1.2"
         assert (heads[0]["host"], heads[0]["heart-beat"]) == ("127.0.0.1", "10000,10000")
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_who_is_let_in(gateway, tmp_path):
+    file = tmp_path / "secret"
+    file.write_bytes(key_file("HS256"))
+    users = ({"name": "alice", "password": hashed("right", cost=4)},)
+    rules = ({"who": "alice", "allow": ["publish"], "on": "/topic/a"},)
+    _, url = await gateway({"users": users, "rules": rules, "tokens.keys": (str(file),)})
+    for ways in (
+        {"login": "alice", "passcode": "right"},
+        {"passcode": token("alice")},
+        {"token": token("alice")},
+        {"token": lambda: token("alice")},
+    ):
+        async with await connect(url, **ways) as client:
+            await client.publish("/topic/a", "x")
+            async with fails("forbidden"):
+                await client.publish("/topic/b", "x")
+            assert client.state == "closed"
+    for code, ways in {
+        "login-required": {},
+        "bad-login": {"login": "alice", "passcode": "wrong"},
+        "bad-token": {"token": "x"},
+        "token-expired": {"token": token("alice", lasts=-60)},
+    }.items():
+        async with fails(code):
+            await connect(url, **ways)
+    if url.startswith("ws"):
+        async with await connect(f"{url}/stomp?access_token={token('alice')}") as client:
+            await client.publish("/topic/a", "x")
+        async with fails("bad-token"):
+            await connect(f"{url}/stomp?access_token=x", patient=True)
 
 
 @pytest.mark.gen_test(timeout=20)

@@ -7,6 +7,7 @@ from qmq.client.refresh import DESTINATION, time_left
 from qmq.wire import stomp
 from tests.client.strangers import Stranger
 from tests.helpers import until
+from tests.tokens import key_file, token
 
 
 @pytest.fixture(autouse=True)
@@ -31,10 +32,33 @@ def shown(server):
 
 
 @pytest.mark.gen_test(timeout=20)
+async def test_a_connection_outlives_its_tokens(gateway, tmp_path):
+    file = tmp_path / "secret"
+    file.write_bytes(key_file("HS256"))
+    node, url = await gateway({
+        "tokens.keys": (str(file),), "tokens.grace": 0.0, "tokens.leeway": 0.0,
+        "rules": ({"who": "alice", "allow": ["publish", "subscribe"], "on": "/topic/#"},),
+    })  # fmt: skip
+    asked, errors = [], []
+
+    async def fetch():
+        asked.append(len(asked))
+        return token("alice", lasts=1.0)
+
+    async with await connect(url, token=fetch, on_error=errors.append) as client:
+        reader = await client.subscribe("/topic/a")
+        await until(lambda: len(asked) == 4)  # each is of use for a second at most
+        await client.publish("/topic/a", "x")
+        assert (await reader.next()).text() == "x"
+        assert (client.generation, errors) == (1, [])
+    assert node.stats["errors_token-expired"] == 0
+
+
+@pytest.mark.gen_test(timeout=20)
 async def test_new_tokens_are_shown_before_the_old_ones_expire():
     asked, errors = [], []
 
-    async def token():
+    async def fetch():
         asked.append(len(asked))
         if len(asked) == 3:
             raise OSError("away")
@@ -42,7 +66,7 @@ async def test_new_tokens_are_shown_before_the_old_ones_expire():
 
     async with (
         Stranger.serving(lasting("200")) as server,
-        await connect(server.url, token=token, on_error=errors.append) as client,
+        await connect(server.url, token=fetch, on_error=errors.append) as client,
     ):
         await until(lambda: len(shown(server)) == 3)
         assert shown(server) == [b"token 2", b"token 4", b"token 5"]
@@ -53,7 +77,7 @@ async def test_new_tokens_are_shown_before_the_old_ones_expire():
 async def test_a_refusal_ends_it_and_the_next_login_has_a_new_token():
     number = 0
 
-    def token():
+    def fetch():
         nonlocal number
         number += 1
         return str(number)
@@ -63,7 +87,7 @@ async def test_a_refusal_ends_it_and_the_next_login_has_a_new_token():
             return stomp.encode("ERROR", {"code": "shutting-down", "receipt-id": head.headers["receipt"]})
         return lasting("100" if number == 1 else "100000")(head)
 
-    async with Stranger.serving(answer) as server, await connect(server.url, token=token) as client:
+    async with Stranger.serving(answer) as server, await connect(server.url, token=fetch) as client:
         await until(lambda: client.generation == 2)
         assert [headers["passcode"] for command, headers, _ in server.frames if command == "CONNECT"] == ["1", "3"]
 

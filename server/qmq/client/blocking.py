@@ -41,6 +41,8 @@ R = TypeVar("R")
 T = TypeVar("T")
 Work = Coroutine[Any, Any, T]
 
+_MAX_HANDLERS = 1000  # threads of one client; how many there are is up to `concurrency`
+_LOOK = 1.0  # seconds; a signal that comes just before a thread begins to wait does not wake it
 _CHUNK = 1000  # messages of `publish_many` that go to the thread of the client in one go
 
 
@@ -53,6 +55,7 @@ class _Thread:
         self._stop = asyncio.Event()
         self._stopped = False
         self._lock = threading.Lock()
+        self._own = threading.local()
         self._thread = threading.Thread(target=self._run, name="qmq-client", daemon=True)
         self._thread.start()
         self._loop = self._ready.result()
@@ -66,41 +69,61 @@ class _Thread:
             RuntimeError: If this is the client's own thread, or a child of the process.
 
         """
+        future = self._begin(_within(work, seconds), work)
         try:
-            with self._lock:  # what is asked for before the end is told of the end
-                self._check()
-                future = asyncio.run_coroutine_threadsafe(_within(work, seconds), self._loop)
-        except BaseException:
-            work.close()
-            raise
-        try:
-            return future.result()
+            while True:
+                try:
+                    return future.result(_LOOK)
+                except TimeoutError:
+                    if future.done():
+                        return future.result()
         except concurrent.futures.CancelledError:
             raise QmqError("closed") from None
         except BaseException:
             future.cancel()
             raise
 
+    def _begin(self, whole: Work[T], work: Work[T]) -> concurrent.futures.Future[T]:
+        """Lets something begin there; what cannot is not left behind."""
+        try:
+            if os.getpid() != self._process:
+                raise RuntimeError("this client belongs to the process that has forked: connect anew in the child")
+            if threading.current_thread() is self._thread:
+                raise RuntimeError("this is the client's own thread, on which nothing may wait for it")
+            with self._lock:  # what begins before the end is told of the end
+                if self._stopped:
+                    raise QmqError("closed")
+                return asyncio.run_coroutine_threadsafe(whole, self._loop)
+        except (RuntimeError, QmqError):
+            whole.close()
+            work.close()
+            raise
+
+    def pooled(self, function: Callable[[T], R], argument: T) -> Work[R]:
+        """Calls a function on a thread of the pool."""
+
+        def call() -> R:
+            self._own.is_pool = True
+            return function(argument)
+
+        return asyncio.to_thread(call)
+
     def stop(self) -> None:
-        """Ends it; whatever runs there still is cancelled."""
+        """Ends it; whatever runs there still is cancelled. Returns when handlers have returned, unless this is one."""
         with self._lock:
             if not self._stopped:
                 self._stopped = True
                 self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join()
-
-    def _check(self) -> None:
-        if os.getpid() != self._process:
-            raise RuntimeError("this client belongs to the process that has forked: connect anew in the child")
-        if threading.current_thread() is self._thread:
-            raise RuntimeError("this is the client's own thread, on which nothing may wait for it")
-        if self._stopped:
-            raise QmqError("closed")
+        if not getattr(self._own, "is_pool", False):
+            self._thread.join()
 
     def _run(self) -> None:
         asyncio.run(self._wait())
 
     async def _wait(self) -> None:
+        asyncio.get_running_loop().set_default_executor(
+            concurrent.futures.ThreadPoolExecutor(_MAX_HANDLERS, "qmq-handler")
+        )
         self._ready.set_result(asyncio.get_running_loop())
         await self._stop.wait()
 
@@ -218,6 +241,9 @@ def _waiting(
     return run
 
 
+Handler = TypeVar("Handler", bound=Callable[[Received], Any])
+
+
 class Client:
     """A program's conversation with a gateway. Made by `connect`. See `qmq.client.Client`."""
 
@@ -257,6 +283,18 @@ class Client:
         """Works for a queue until Ctrl-C, or until the client ends. See `qmq.client.Client.serve`."""
         self._thread.run(self._inner.serve(destination, self._on_pool(handler), concurrency=concurrency))
 
+    def handler(self, destination: str, *, concurrency: int = 1) -> Callable[[Handler], Handler]:
+        """Lets the decorated function work for a queue, as `serve` does, until the client ends."""
+
+        def begin(function: Handler) -> Handler:
+            async def start() -> None:
+                self._inner.handler(destination, concurrency=concurrency)(self._on_pool(function))
+
+            self._thread.run(start())
+            return function
+
+        return begin
+
     def wait_closed(self, seconds: float | None = None) -> QmqError:
         """Returns when the client has ended, and why.
 
@@ -283,7 +321,7 @@ class Client:
         self.close()
 
     def _on_pool(self, function: Callable[[Received], Any]) -> Callable[[AsyncReceived], Work[Any]]:
-        return lambda message: asyncio.to_thread(function, Received(message, self._thread))
+        return lambda message: self._thread.pooled(function, Received(message, self._thread))
 
 
 def _connecting(function: Callable[P, Work[aio.Client]]) -> Callable[P, Client]:
