@@ -7,7 +7,8 @@ import pytest
 
 from qmq.session.passwords import hashed
 from tests.avro_client import Client, OverHttp, Refused, basic
-from tests.gateway.avro_peer import AvroPeer, publish
+from tests.gateway.avro_peer import AvroPeer, poll, publish
+from tests.helpers import until
 from tests.tokens import SECRET, token
 
 RULES = (
@@ -116,6 +117,17 @@ async def test_tokens_of_deliveries_are_of_no_use_to_others(guarded):
     for name, settled in (("bob", 0), ("alice", 1)):
         found = await talk(node, lambda client: client("settle", ack=[secret]), Authorization=f"Bearer {token(name)}")
         assert found["settled"] == settled
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_who_waits_while_the_policy_changes_is_answered_and_looked_at_again(guarded):
+    node = await guarded()
+    with contextlib.closing(await AvroPeer.open(port(node))) as peer:
+        peer.tell(poll("/topic/a.b", wait=20), Authorization=basic("alice", "right"))
+        await until(lambda: node.gateway.operations.waiting == 1)
+        node.gateway.review()
+        assert (await peer.hear())[1].startswith(b"\0\0\0")  # no messages
+        assert node.gateway.operations.waiting == 0
 
 
 @pytest.mark.gen_test(timeout=20)

@@ -59,7 +59,7 @@ class Api(Router):
         self._named: list[tuple[tuple[str, ...], dict[str, Route]]] = []
         for operation in OPERATIONS:
             self._add(operation)
-        gateway.on_drain.append(self._release)
+        gateway.releases.append(self._release)
 
     def _add(self, operation: Operation) -> None:
         path = PREFIX + operation.path
@@ -93,7 +93,7 @@ class Api(Router):
         raise QmqError("not-found", path[:200])
 
     def _release(self) -> None:
-        """Answers those who wait with what they have: the node stops."""
+        """Answers those who wait with what they have."""
         for hold in list(self.holds):
             hold.end()
 

@@ -75,14 +75,14 @@ class Protocol:
 
 def routes(gateway: Gateway, protocol: Protocol) -> list[Any]:
     """The rules for Tornado."""
-    calls = Avro(gateway.operations, gateway.stats, gateway.config.limits.poll_hold_seconds)
+    calls = Avro(gateway.operations, gateway.stats)
     holds: set[Hold] = set()
 
     def release() -> None:
         for hold in list(holds):
             hold.end()
 
-    gateway.on_drain.append(release)
+    gateway.releases.append(release)
     return [(r"/avro", AvroHandler, {"gateway": gateway, "protocol": protocol, "calls": calls, "holds": holds})]
 
 
@@ -213,7 +213,8 @@ class AvroHandler(Problems):
     async def _wait(self, pending: Pending) -> None:
         """Waits until there is something, the time is over, the node stops, or the client is gone."""
         wait = asyncio.get_running_loop().create_future()
-        self._hold = hold = Hold(pending.source, pending.seconds, partial(wait.set_result, None))
+        seconds = min(pending.seconds, self.gateway.config.limits.poll_hold_seconds)
+        self._hold = hold = Hold(pending.source, seconds, partial(wait.set_result, None))
         self.holds.add(hold)
         await wait
         self.holds.discard(hold)

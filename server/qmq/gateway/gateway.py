@@ -61,7 +61,7 @@ class Gateway:
         self._desk = Desk(registry, self.describe, self.kick) if config.manage else None
         self._take(config)
         self.operations = Operations(registry, self._stomp_limits, stats, self._desk, config.limits.connections)
-        self.on_drain: list[Callable[[], None]] = []
+        self.releases: list[Callable[[], None]] = []  # each lets go of requests that wait
 
     def use(self, config: Config) -> None:
         """Goes by another configuration, with connections and requests that are still to come."""
@@ -134,7 +134,12 @@ class Gateway:
 
     def review(self) -> None:
         """Looks again at who is there and what they do, after the node's policy has changed."""
+        self._release()  # they ask again, and are looked at then
         self.logins.review(self._connections)
+
+    def _release(self) -> None:
+        for release in self.releases:
+            release()
 
     def describe(self) -> list[dict[str, Any]]:
         """What an operator may know about each connection."""
@@ -155,8 +160,7 @@ class Gateway:
         When each is to come back is left to chance, so that no more than about a thousand do in a second.
         """
         self.ready = False
-        for release in self.on_drain:
-            release()
+        self._release()
         count = len(self._connections)
         pause = min(seconds / (count or 1), 0.01)
         loop = asyncio.get_running_loop()

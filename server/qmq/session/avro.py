@@ -41,7 +41,7 @@ class Pending:
 
     Attributes:
         source: What for.
-        seconds: How long at most.
+        seconds: How long, if it were for the client.
         finish: What there is then.
 
     """
@@ -57,14 +57,12 @@ class Avro:
     Args:
         operations: What does what they ask for.
         stats: Where errors are counted.
-        hold: Seconds that a call may wait at most.
 
     """
 
-    def __init__(self, operations: Operations, stats: Stats, hold: float) -> None:
+    def __init__(self, operations: Operations, stats: Stats) -> None:
         self._operations = operations
         self._stats = stats
-        self._hold = hold
 
     def answer(self, rights: Rights, call: Call) -> bytes | Pending:
         """Does what a call asks for. Errors are responses, too, and counted.
@@ -111,7 +109,7 @@ class Avro:
             raise QmqError("bad-field", f"from is latest or earliest, not {values['from'][:32]!r}")
         start = Start(values["cursor"] or None, values["from"] == "earliest")
         asked = (rights, pattern, start, most, self._max_bytes(values))
-        seconds = self._seconds(values)
+        seconds = _seconds(values)
         found = self._operations.poll(*asked) if seconds else self._operations.read(*asked)
         if isinstance(found, Reading):
             return _page(found)
@@ -120,7 +118,7 @@ class Avro:
     def consume(self, rights: Rights, values: Values) -> list[Values] | Pending:
         most = _number(values, "max", MAX_MESSAGES)
         claim = self._operations.consume(rights, values["destination"], most, self._max_bytes(values))
-        seconds = self._seconds(values)
+        seconds = _seconds(values)
         if len(claim) or not seconds:
             return _deliveries(claim.close())
         return Pending(claim, seconds, lambda: _deliveries(claim.close()))
@@ -145,10 +143,6 @@ class Avro:
         request = request_of(values["request"].encode())
         return orjson.dumps(self._operations.manage(rights, values["operation"], request)).decode()
 
-    def _seconds(self, values: Values) -> float:
-        wait: float = values["wait"]
-        return min(wait, self._hold) if wait > 0 else 0  # what is not a number is not above 0
-
     def _max_bytes(self, values: Values) -> int:
         return min(_number(values, "maxBytes"), self._operations.limits.max_bytes)
 
@@ -159,6 +153,11 @@ MESSAGES: dict[str, Callable[[Avro, Rights, Values], Any]] = {
         Avro.publish, Avro.send, Avro.poll, Avro.consume, Avro.settle, Avro.declare, Avro.inspect, Avro.manage,
     )
 }  # fmt: skip
+
+
+def _seconds(values: Values) -> float:
+    wait: float = values["wait"]
+    return wait if wait > 0 else 0  # what is not a number is not above 0
 
 
 def _number(values: Values, name: str, most: int | None = None) -> int:
