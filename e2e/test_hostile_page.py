@@ -5,10 +5,15 @@ site, so the browser adds them to whatever it sends; only the origin tells the t
 tried from another host name, too, which is another site altogether.
 """
 
+import json
+import tempfile
 import threading
+import time
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
+import jwt
 import pytest
 from running import until
 
@@ -205,3 +210,49 @@ def test_the_same_tries_come_in_where_they_are_allowed(gateway, pages):
         page = pages("/", url=f"http://127.0.0.1:{port}")
         for name in OPEN:
             assert (name, page.run(f"const at = arguments[0];\n{TRIES[name]}", gateway.url)) == (name, OPEN[name])
+
+
+SECRET = "0123456789abcdef0123456789abcdef"
+_FOLDER = tempfile.TemporaryDirectory()
+_KEY = Path(_FOLDER.name) / "key"
+_KEY.write_text(SECRET)
+_RULES = json.dumps([{"kind": "token", "allow": ["publish", "subscribe"], "on": "/topic/a"}])
+BY_COOKIE = ("--tokens-keys", str(_KEY), "--tokens-cookie", "session", "--rules", _RULES)
+
+# As whom a page of the node's own origin comes in, and one of another.
+ENTER = """
+const at = arguments[0];
+const publish = () => fetch(at + '/api/v1/publish', {method: 'POST', credentials: 'include',
+    headers: {'Content-Type': 'application/json'}, body: '{"destination":"/topic/a","body":"x"}'})
+    .then((answer) => answer.json().then((told) => told.code || 'done'), () => 'refused');
+const connect = () => new Promise((done) => {
+  const socket = new WebSocket(at.replace('http', 'ws') + '/stomp', ['v12.stomp']);
+  socket.onopen = () => socket.send('CONNECT\\naccept-version:1.2\\nhost:h\\n\\n\\0');
+  socket.onmessage = (event) => { socket.close(); done((/code:(.*)/.exec(event.data) || [0, 'done'])[1]); };
+  socket.onerror = () => done('refused');
+});
+const poll = () => fetch(at + '/poll', {method: 'POST', credentials: 'include', body: 'CONNECT\\n\\n\\0'})
+    .then((answer) => answer.status === 200 ? answer.json().then((session) =>
+        fetch(`${at}/poll/${session.session}/receive?ack=0`, {method: 'POST', credentials: 'include'})
+            .then((told) => told.text())
+            .then((told) => (/code:(.*)/.exec(told) || [0, 'done'])[1])) : 'answered ' + answer.status,
+        () => 'refused');
+return [await publish(), await connect(), await poll()];
+"""
+
+
+@pytest.mark.parametrize("gateway", [BY_COOKIE, (*BY_COOKIE, "--allowed-origins", "*")], indirect=True)
+def test_a_cookie_counts_for_own_pages_only(gateway, pages):
+    """Not even for pages of other origins that may connect: those have to show who their user is themselves."""
+    own = pages("/")
+    until(lambda: own.run("return document.readyState") == "complete")
+    token = jwt.encode({"sub": "ann", "exp": time.time() + 600}, SECRET, "HS256")
+    own.run("document.cookie = `session=${arguments[0]}; path=/`", token)
+    assert own.run(ENTER, gateway.url) == ["done"] * 3
+    with hostile_site() as port:
+        other = pages("/", url=f"http://127.0.0.1:{port}")
+        assert f"session={token}" in other.run("return document.cookie")  # a port makes no other site
+        got = other.run(ENTER, gateway.url)
+        other.close()
+    assert got == (["login-required"] * 3 if "*" in gateway._options else ["refused"] * 3)
+    own.run("document.cookie = 'session=; path=/; max-age=0'")

@@ -8,7 +8,9 @@ import time
 import pytest
 
 from qmq.errors import QmqError
+from qmq.gateway.lockout import _AT_ONCE
 from qmq.logs import OneLine
+from qmq.session.passwords import hashed
 from qmq.wire import stomp
 from tests.gateway.poll_peer import Poller
 from tests.gateway.queue_peers import BOTH, open_peer
@@ -45,6 +47,31 @@ async def test_a_login_that_never_ends_is_ended(tls_node, tls_dial, tls_shake, t
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@pytest.mark.parametrize("transport", ["http", "stomp"])
+@pytest.mark.gen_test(timeout=30)
+async def test_many_guesses_at_once_are_no_way_around_the_lockout(start_node, enter, monkeypatch, transport):
+    """From one address so many passwords are tried, and no more; who is logged in is served meanwhile."""
+    user = {"name": "alice", "password": hashed("right", cost=4)}
+    rule = {"allow": ["publish", "subscribe"], "on": "/topic/#"}
+    limits = {"limits.login_failures": 5, "limits.linger_seconds": 0.1}
+    node = await start_node({**BOTH, "users": (user,), "rules": (rule,), **limits})
+    seen = Witness(await enter(node, "http", login="alice", passcode="right"))
+    await seen.peer.subscribe("/topic/witness")
+    tried, really = [], node.door.try_password
+    monkeypatch.setattr(node.door, "try_password", lambda *said: tried.append(said) or really(*said))
+
+    async def guess(number):
+        with pytest.raises(AssertionError) as refused:
+            await open_peer(node, transport, login="alice", passcode=f"guess {number}")
+        return str(refused.value)
+
+    told = await asyncio.gather(*map(guess, range(300)))
+    assert await seen.well() < 1
+    assert all("'bad-login'" in each or "'too-many-logins'" in each for each in told)
+    assert 5 <= len(tried) == sum("'bad-login'" in each for each in told) <= 5 + _AT_ONCE
+    assert "'too-many-logins'" in await guess("at last")
 
 
 NASTY = "v\r\nforged:yes\n\nMESSAGE\nforged:frame\n\nbody\x1b[2J\u2028:\\c\r"
