@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from browsers import start_chromium
+from proxy import Nginx
 from relay import PASS, Relay
 from running import Gateway
 
@@ -108,3 +109,19 @@ def pages(chrome, gateway):
         if page.handle in chrome.window_handles:
             page.close()
     chrome.switch_to.window(home)
+
+
+@pytest.fixture
+def nginx(gateway, tmp_path):
+    """Puts nginx before the gateway; gives the address of a relay to it."""
+    made = []
+
+    def make(more=""):
+        proxy = Nginx(tmp_path, gateway.port, more)
+        made.append(proxy)
+        made.append(Relay(str(proxy.socket)))
+        return made[-1]
+
+    yield make
+    for each in reversed(made):
+        each.close()

@@ -56,6 +56,16 @@ def test_an_event_source_comes_back_by_itself_and_misses_nothing(gateway, pages)
         relay.close()
 
 
+def test_behind_nginx_as_it_comes_events_are_not_held_back(gateway, pages, nginx):
+    page = pages("/", url=nginx("proxy_set_header Host $http_host;").url)
+    page.run(START)
+    until(lambda: page.run("return told.length"), what="the subscription")
+    for number in range(3):
+        publish(gateway, [number])
+        has(page, number + 1)
+    page.run("source.close()")
+
+
 def test_after_a_restart_it_is_told_of_the_gap(gateway, pages):
     page = pages("/")
     page.run(START)

@@ -4,15 +4,13 @@ import asyncio
 import contextlib
 import itertools
 import os
-import shutil
 import signal
-import subprocess
 import threading
 import time
 
 import pytest
 from numbers_page import NO_STREAMS, NO_WEBSOCKET, OPEN, START, TRANSPORTS, account, has, publish, talks_both_ways
-from relay import PASS, REFUSE, SWALLOW, Relay
+from relay import PASS, REFUSE, SWALLOW
 from running import processes_of, until
 
 from qmq.client import connect
@@ -49,52 +47,6 @@ def test_when_everything_is_blocked_the_page_is_told_what_failed_and_why(pages, 
     detail = "websocket: no connection; streaming: Error: HTTP 403; long-polling: Error: HTTP 403"
     assert error["detail"] == detail
     assert page.run("return client.state") in ("waiting", "connecting")
-
-
-NGINX = """
-{user} worker_processes 1; daemon off; pid {folder}/pid; error_log {folder}/error.log;
-events {{ worker_connections 256; }}
-http {{
-  access_log off;
-  client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/f;
-  uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
-  server {{ listen unix:{folder}/socket; location / {{ proxy_pass http://127.0.0.1:{port}; {more} }} }}
-}}
-"""
-
-
-class Nginx:
-    """nginx before the gateway, on a socket in the file system; `Relay`-like, for it has no port 0."""
-
-    def __init__(self, folder, port, more):
-        config = folder / "nginx.conf"
-        config.write_text(
-            NGINX.format(folder=folder, port=port, more=more, user="user root;" if os.geteuid() == 0 else "")
-        )
-        program = shutil.which("nginx") or "/usr/sbin/nginx"
-        self.process = subprocess.Popen([program, "-c", str(config), "-e", f"{folder}/error.log"])
-        self.socket = folder / "socket"
-        until(lambda: self.socket.exists() or self.process.poll() is not None, what="nginx")
-
-    def close(self):
-        self.process.send_signal(signal.SIGTERM)
-        assert self.process.wait(15) == 0
-
-
-@pytest.fixture
-def nginx(gateway, tmp_path):
-    """Puts nginx before the gateway; gives the address of a relay to it."""
-    made = []
-
-    def make(more=""):
-        proxy = Nginx(tmp_path, gateway.port, more)
-        made.append(proxy)
-        made.append(Relay(str(proxy.socket)))
-        return made[-1]
-
-    yield make
-    for each in reversed(made):
-        each.close()
 
 
 @pytest.mark.parametrize(

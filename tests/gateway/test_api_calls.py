@@ -84,8 +84,12 @@ async def test_a_long_poll_is_answered_when_there_is_something(api, way):
     await until(lambda: peer.waiting == 1)
     ids = await other.publish("/topic/a", "x", "y")
     status, headers, told = await peer.told()
-    assert (status, [each["body"] for each in told["messages"]]) == (200, ["x", "y"])
-    assert (told["cursor"], told["recovered"]) == (ids[-1], True)
+    got = [each["id"] for each in told["messages"]]
+    assert (status, told["cursor"], told["recovered"]) == (200, got[-1], True)
+    if len(got) < 2:  # what another thread publishes may come in two pieces
+        rest = await peer.done("GET", f"/messages?destination=/topic/a&cursor={got[-1]}&wait=20")
+        got += [each["id"] for each in rest["messages"]]
+    assert got == ids
     assert headers.get("preference-applied") == (None if way == "parameter" else "wait=20")
 
 

@@ -93,6 +93,7 @@ _WAIT = "How many seconds to wait if there is nothing; the server waits no longe
 _MAX = Parameter(
     "max", {"type": "integer", "minimum": 1, "maximum": MAX_MESSAGES}, "Messages at most; 100 unless said otherwise."
 )
+_PREFER = Parameter("Prefer", {"type": "string"}, "`wait=N` (RFC 7240).", "header")
 _MAX_BYTES = "Octets of bodies after which no more are added."
 _MATCH = Parameter("match", {"type": "string", "maxLength": 255}, "What names must contain.")
 
@@ -145,7 +146,7 @@ OPERATIONS: tuple[Operation, ...] = (
          Parameter("maxBytes", {"type": "integer", "minimum": 1}, _MAX_BYTES),
          Parameter("wait", {"type": "integer", "minimum": 0}, f"{_WAIT} `Prefer: wait=N` says the same."),
          Parameter("If-None-Match", {"type": "string"}, "The ETag of an earlier answer.", "header"),
-         Parameter("Prefer", {"type": "string"}, "`wait=N`.", "header")),
+         _PREFER),
         answer=fields({
             "messages": items(MESSAGE, "In the order in which they were published."),
             "cursor": text("Where to go on."),
@@ -176,6 +177,7 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         "consume", "POST", "/consume", "Takes messages out of a queue; each is to be settled with its token.",
+        (_PREFER,),
         body=fields({
             "destination": text("A queue, such as /queue/jobs; it is made if need be.", minLength=1, maxLength=255),
             "max": number("Messages at most.", 1, MAX_MESSAGES, default=1),

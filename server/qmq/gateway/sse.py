@@ -10,11 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tornado.iostream import IOStream
-
-from qmq.errors import Code, QmqError
-from qmq.gateway.gateway import Gateway
-from qmq.gateway.stream import StreamConnection
+from qmq.errors import QmqError
+from qmq.gateway.tcp import TcpConnection
 from qmq.session import stomp_headers
 from qmq.session.events import EventStream
 from qmq.session.topics import Start
@@ -30,41 +27,14 @@ HEADERS = {
 }
 
 
-class SseConnection(StreamConnection):
-    """A connection on which events go out, and nothing comes in.
-
-    Args:
-        stream: The detached stream, the answer's head already written.
-        gateway: Counters, limits and times.
-        address: Of the client.
-
-    """
+class SseConnection(TcpConnection):
+    """A connection on which events go out. What comes in, the conversation does not hear."""
 
     __slots__ = ()
-
-    pings = False
-
-    def __init__(self, stream: IOStream, gateway: Gateway, address: str) -> None:
-        limits = gateway.config.limits
-        super().__init__(stream, gateway.stats, gateway.timing, limits.outbox_bytes, gateway.registry.memory, address)
 
     def begin(self) -> None:
         """Writes what the conversation has said by itself, and begins to give signs of life."""
         self._after_talk()
-
-    def received(self, data: bytes) -> None:
-        """Throws it away: the request is over, and there is no next one."""
-
-    def farewell(self, code: Code) -> bytes:
-        return b""
-
-    def ping(self) -> bytes:
-        return b""
-
-    @property
-    def deaf(self) -> bool:
-        # There is no goodbye of the client's: it sees the end of the answer.
-        return True
 
 
 def stream(call: Call, start: Start) -> None:
