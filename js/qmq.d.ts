@@ -35,8 +35,9 @@ export interface Headers {
 
 export interface ClientOptions {
   /**
-   * Fetches a token, each time the client logs in. It goes out as the passcode
-   * of the login `token`; `login` and `passcode` are then unused.
+   * Fetches a token, each time the client logs in, and again before it expires.
+   * It goes out as the passcode of the login `token`; `login` and `passcode` are
+   * then unused.
    */
   token?: () => string | Promise<string>;
   login?: string;

@@ -5,7 +5,7 @@
  * use. What was said on a connection it neither knows nor repeats.
  *
  * Of an older connection nothing is ever heard. While a connection is open no
- * timer runs. When the page is shown, or the network comes back, it looks at
+ * timer runs but the one by which a new token is fetched before the old expires. When the page is shown, or the network comes back, it looks at
  * once whether the connection is still alive.
  */
 
@@ -35,6 +35,12 @@ const /** !Array<string> */ OCCASIONS_OF_DOCUMENT = ['visibilitychange', 'resume
 
 /** The receipt of a question to which there is always an answer. */
 const /** string */ PROBE = 'qmq.probe';
+
+/** Where a new token goes. */
+const /** string */ REFRESH = '/manage/refresh';
+
+/** The receipt of one. */
+const /** string */ RENEWAL = 'qmq.token';
 
 /** @const {!Set<string>} Codes that tell of the way to the server, not of the server. */
 const OF_THE_WAY = new Set(['connect-failed', 'connection-lost']);
@@ -88,6 +94,8 @@ class Link {
     this.since_ = 0;
     /** @private {?number} What is waited for: a try, the answer to one, or to a probe. */
     this.timer_ = null;
+    /** @private {?number} Until a new token is due. */
+    this.renewal_ = null;
     /** @private {boolean} */
     this.isWaiting_ = false;
     /** @private @const {function(): void} */
@@ -169,17 +177,21 @@ class Link {
       this.climb_(hello);
     };
     this.connection_ = new Connection(kind, this.url_.href, hello, {
-      onconnected: () => {
+      onconnected: (frame) => {
         if (this.kind_) return;
         this.setTimer_(null);
         this.kind_ = kind;
         this.since_ = Date.now();
         this.ladder_.succeed(kind, this.since_ - began);
+        this.renew_(frame);
         this.owner_.onconnected();
       },
       onframe: (frame) => {
-        if (frame.headers.get('receipt-id') === PROBE) {
+        const receipt = frame.headers.get('receipt-id');
+        if (receipt === PROBE) {
           this.setTimer_(null);
+        } else if (receipt === RENEWAL) {
+          this.renew_(frame);
         } else {
           this.owner_.onframe(frame);
         }
@@ -195,6 +207,28 @@ class Link {
     const {patience} = this.ladder_;
     this.setTimer_(() => give(`no answer in ${patience} ms`), patience);
     this.connection_.open();
+  }
+
+  /**
+   * Shows the server a new token before the old one expires. If there is none in
+   * time the server ends the connection, and the next login asks for one.
+   * @param {!Frame} frame Says how long that is.
+   * @private
+   */
+  renew_(frame) {
+    const left = Number(frame.headers.get('expires-in'));
+    const {token} = this.options_;
+    if (!token || !left) return;
+    const connection = this.connection_;
+    this.renewal_ = setTimeout(async () => {
+      try {
+        const data = String(await token());
+        if (connection !== this.connection_) return;
+        connection.send(frames.send(REFRESH, {data, type: ''}, RENEWAL, undefined));
+      } catch (error) {
+        // It is heard of at that login.
+      }
+    }, Math.min(Math.max(left * 0.8, 1000), 0x7fffffff));
   }
 
   /**
@@ -220,6 +254,7 @@ class Link {
   /** @private */
   drop_() {
     this.setTimer_(null);
+    clearTimeout(this.renewal_);
     if (this.connection_) this.connection_.close();
     this.connection_ = null;
     this.kind_ = null;

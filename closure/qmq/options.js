@@ -16,8 +16,9 @@ const TransportKind = goog.requireType('qmq.net.TransportKind');
 class ClientOptions {
   constructor() {
     /**
-     * Fetches a token, each time the client logs in. It goes out as the
-     * passcode of the login `token`; login and passcode below are then unused.
+     * Fetches a token, each time the client logs in, and again before it
+     * expires. It goes out as the passcode of the login `token`; login and
+     * passcode below are then unused.
      * @export {(function(): (string|!Promise<string>))|undefined}
      */
     this.token;
