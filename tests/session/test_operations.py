@@ -162,7 +162,7 @@ def test_a_gap_is_said():
 @pytest.mark.parametrize("destination", ["/queue/a", "/exchange/amq.fanout/x", "/temp-queue/a"])
 def test_only_topics_are_read(office, destination):
     refused("bad-destination", office.operations.read, ANYBODY, destination, Start(), 1, 1)
-    refused("bad-destination", office.operations.wait, ANYBODY, destination, 1)
+    refused("bad-destination", office.operations.wait, ANYBODY, destination, 1, 1)
     assert office.operations.waiting == 0
 
 
@@ -172,7 +172,7 @@ def test_only_topics_are_read(office, destination):
 def test_who_waits_is_told_once_and_gets_what_came_until_then(office):
     office.publish("/topic/a", "0")
     told = []
-    waiter = office.operations.wait(ANYBODY, "/topic/*", 2)
+    waiter = office.operations.wait(ANYBODY, "/topic/*", 2, 1000)
     waiter.on_change = lambda: told.append(len(waiter.messages))
     office.pass_time()
     assert told == [] and office.operations.waiting == 1
@@ -186,12 +186,31 @@ def test_who_waits_is_told_once_and_gets_what_came_until_then(office):
 
 
 def test_who_waited_in_vain_has_the_cursor_that_it_had(office):
-    waiter = office.operations.wait(ANYBODY, "/topic/a", 2)
+    waiter = office.operations.wait(ANYBODY, "/topic/a", 2, 1000)
     office.publish("/topic/b", "x")
     office.pass_time()
     reading = waiter.close()
     assert (reading.messages, reading.cursor) == ([], "node.e.0")
     assert waiter.close() == reading and office.operations.waiting == 0
+
+
+def test_what_comes_is_bounded_in_octets_too(office):
+    waiter = office.operations.wait(ANYBODY, "/topic/a", 10, 4)
+    office.publish("/topic/a", "123", "456", "789")
+    office.pass_time()
+    reading = waiter.close()
+    assert (bodies_of(reading), reading.cursor) == (["123", "456"], "node.e.2")
+
+
+def test_who_has_missed_something_reads_on_from_before_it(office):
+    told = []
+    waiter = office.operations.wait(ANYBODY, "/topic/a", 10, 1000)
+    waiter.on_change = lambda: told.append(True)
+    waiter.hang_up(QmqError("slow-consumer"))
+    office.publish("/topic/a", "1")
+    office.pass_time()
+    reading = waiter.close()
+    assert (told, reading.messages, reading.cursor) == ([True], [], "node.e.0")
 
 
 def test_all_who_wait_share_the_frames(office):
@@ -202,7 +221,7 @@ def test_all_who_wait_share_the_frames(office):
             Counting.encoded += 1
             return message.body * 2
 
-    waiters = [office.operations.wait(ANYBODY, "/topic/a", 5, Counting()) for _ in range(3)]
+    waiters = [office.operations.wait(ANYBODY, "/topic/a", 5, 1000, Counting()) for _ in range(3)]
     office.publish("/topic/a", "1", "2")
     office.pass_time()
     assert [waiter.frames for waiter in waiters] == [[b"11", b"22"]] * 3
@@ -210,17 +229,17 @@ def test_all_who_wait_share_the_frames(office):
 
 
 def test_what_was_published_in_this_very_pass_is_not_lost(office):
-    waiter = office.operations.wait(ANYBODY, "/topic/a", 5)
+    waiter = office.operations.wait(ANYBODY, "/topic/a", 5, 1000)
     office.publish("/topic/a", "1")
     assert bodies_of(waiter.close()) == ["1"]
 
 
 def test_no_more_wait_than_may():
     office = Office(max_waiting=2)
-    first, _ = (office.operations.wait(ANYBODY, "/topic/a", 1) for _ in range(2))
-    refused("too-many-connections", office.operations.wait, ANYBODY, "/topic/a", 1)
+    first, _ = (office.operations.wait(ANYBODY, "/topic/a", 1, 1000) for _ in range(2))
+    refused("too-many-connections", office.operations.wait, ANYBODY, "/topic/a", 1, 1)
     first.close()
-    office.operations.wait(ANYBODY, "/topic/a", 1)
+    office.operations.wait(ANYBODY, "/topic/a", 1, 1000)
 
 
 # Queues
@@ -265,7 +284,7 @@ def test_each_operation_asks_for_its_right(office):
     for call in (
         lambda rights: operations.publish(rights, [Posting("/topic/a", b"")]),
         lambda rights: operations.read(rights, "/topic/a", Start(), 1, 1),
-        lambda rights: operations.wait(rights, "/topic/a", 1).close(),
+        lambda rights: operations.wait(rights, "/topic/a", 1, 1000).close(),
         lambda rights: operations.consume(rights, "/queue/a", 1, 1).abandon(),
     ):
         refused("forbidden", call, nobody)

@@ -74,12 +74,13 @@ class Waiter:
 
     least_turns = 400  # who has been answered comes with another request, which costs more
 
-    def __init__(self, operations: Operations, most: int) -> None:
+    def __init__(self, operations: Operations, most: int, max_bytes: int) -> None:
         self.messages: list[Message] = []
         self.frames: list[bytes] = []
         self.on_change: Callable[[], None] | None = None
         self._operations = operations
         self._most = most
+        self._room = max_bytes
         self._cursor = ""
         self._subscription: Subscription | None = None
         self._outbox = Outbox(self, operations.stats, operations.limits.max_bytes)
@@ -92,10 +93,13 @@ class Waiter:
         self._subscription = self._operations.registry.hub.subscribe(pattern, encoder, self._outbox, bounds)
 
     def deliver(self, data: bytes, batch: list[Delivery]) -> None:
-        for _, message, frame in batch[: self._most - len(self.messages)]:
+        for _, message, frame in batch:
+            if self._room <= 0 or len(self.messages) >= self._most:
+                break
             assert message is not None
             self.messages.append(message)
             self.frames.append(frame)
+            self._room -= len(message.body)
         self._changed()
 
     def flush(self) -> None:
@@ -105,6 +109,7 @@ class Waiter:
             self.deliver(b"", batch)
 
     def hang_up(self, error: QmqError) -> None:
+        self._room = 0  # something was missed: whatever comes after it is for who reads on
         self._changed()
 
     def close(self) -> Reading:
@@ -254,13 +259,14 @@ class Operations:
         pattern = self.topic(rights, pattern)
         return topics.read(self.registry.hub, pattern, start, most, max_bytes)
 
-    def wait(self, rights: Rights, pattern: str, most: int, encoder: Encoder | None = None) -> Waiter:
+    def wait(self, rights: Rights, pattern: str, most: int, max_bytes: int, encoder: Encoder | None = None) -> Waiter:
         """Waits for what is published to a topic or pattern from now on.
 
         Args:
             rights: What the caller may do.
             pattern: A topic or a pattern of topics.
             most: Messages at most.
+            max_bytes: Octets of bodies after which no more are taken.
             encoder: Makes frames of the messages, shared by all who wait with an equal one.
 
         Raises:
@@ -270,7 +276,7 @@ class Operations:
         pattern = self.topic(rights, pattern)
         if self.waiting >= self._max_waiting:
             raise QmqError("too-many-connections", f"{self._max_waiting} requests may wait")
-        waiter, hub = Waiter(self, most), self.registry.hub
+        waiter, hub = Waiter(self, most, max_bytes), self.registry.hub
         with hub.lock:
             waiter.begin(pattern, encoder or Frameless(), hub.cursor)
         self.waiting += 1
@@ -297,7 +303,7 @@ class Operations:
             reading = self.read(rights, pattern, start, most, max_bytes)
             if reading.messages or not reading.recovered:
                 return reading
-            return self.wait(rights, pattern, most, encoder)
+            return self.wait(rights, pattern, most, max_bytes, encoder)
 
     def topic(self, rights: Rights, pattern: str) -> str:
         """The usual form of a topic or pattern that is to be read or subscribed to.
