@@ -213,7 +213,7 @@ def test_closing_ends_all_that_wait(served, in_threads):
 
     waiting = (reader.next, lambda: client.request("/queue/nobody", "x"), lambda: list(reader))
     in_threads(*[lambda function=function: wait(function) for function in waiting])
-    until(lambda: len(client._inner._requests.answers) == 1)
+    until(lambda: len(client._inner._talk._requests.answers) == 1)
     client.close()
     client.close()
     until(lambda: len(told) == 3)

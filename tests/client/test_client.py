@@ -170,11 +170,11 @@ async def test_many_requests_at_once_get_each_their_own_reply(start_node, url, a
                 await each.reply(each.body, receipt=False)
 
     async with answering(node, "/topic/echo", answer) as other:
-        await until(lambda: other._subscriptions)
+        await until(lambda: len(other._talk._subscriptions))
         async with await connect(url(node)) as client:
             replies = await asyncio.gather(*[client.request("/topic/echo", str(number)) for number in range(200)])
             assert [reply.text() for reply in replies] == [str(number) for number in range(200)]
-            assert not len(client._requests.answers)
+            assert not len(client._talk._requests.answers)
 
 
 @pytest.mark.gen_test(timeout=20)
@@ -185,7 +185,7 @@ async def test_a_request_times_out_and_its_late_reply_is_dropped(start_node, url
         async with fails("request-timeout", "none from /queue/slow in 0.05 seconds"):
             await client.request("/queue/slow", "x", seconds=0.05)
         await (await work.next()).reply("late")
-        assert not len(client._requests.answers)
+        assert not len(client._talk._requests.answers)
         stats = await client.request("/manage/stats", b"")
         assert stats.json()["counters"]["connections_opened"] >= 2
         for seconds in (0, -1):
@@ -223,10 +223,10 @@ async def test_a_request_that_is_given_up_leaves_nothing(start_node, url):
     node = await start_node()
     async with await connect(url(node)) as client:
         waiting = asyncio.create_task(client.request("/queue/nobody", "x"))
-        await until(lambda: len(client._requests.answers))
+        await until(lambda: len(client._talk._requests.answers))
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
-        assert not len(client._requests.answers)
+        assert not len(client._talk._requests.answers)
 
 
 # Over both transports.
@@ -247,7 +247,7 @@ async def test_many_are_published_in_order(gateway):
         found = [(await reader.next()).text() for _ in range(10_001)]
         assert found == [*map(str, range(5000)), *map(str, range(2500)), *map(str, range(2500)), "the last"]
         assert await client.publish_many([]) == 0
-        assert not len(client._journal)
+        assert not len(client._talk._journal)
 
 
 @pytest.mark.gen_test(timeout=20)
@@ -263,7 +263,7 @@ async def test_one_of_many_that_is_refused(gateway):
         with pytest.raises(TypeError):
             await client.publish("/topic/a", object())
         await client.publish("/topic/a", "still here")
-        assert (len(client._journal), len(client._published)) == (0, 0)
+        assert (len(client._talk._journal), len(client._talk._published)) == (0, 0)
 
 
 @pytest.mark.gen_test(timeout=20)
@@ -282,7 +282,7 @@ async def test_bounds_by_name(gateway):
         assert await other.next() is None
         async with fails("bad-header"):
             await client.subscribe("/topic/a", {"k": "\udcff"})
-        assert set(client._subscriptions.values()) == {reader, work}
+        assert set(client._talk._subscriptions) == {reader, work}
 
 
 @pytest.mark.gen_test(timeout=20)

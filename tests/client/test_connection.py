@@ -144,7 +144,7 @@ async def test_what_is_sent_waits_for_a_server_that_does_not_read():
             await asyncio.sleep(0)
 
     publishing = asyncio.create_task(publish())
-    await until(lambda: client._link.connection.blocked)
+    await until(lambda: client._talk._link.connection.blocked)
     async with fails("outbox-full", "100000 octets wait"):
         client.publish_nowait("/topic/a", body)
     before = sent
@@ -153,7 +153,7 @@ async def test_what_is_sent_waits_for_a_server_that_does_not_read():
     reads.set()
     await until(lambda: sent > before + 20)
     publishing.cancel()
-    client._link.connection.abort()  # nobody answers a DISCONNECT here
+    client._talk._link.connection.abort()  # nobody answers a DISCONNECT here
     await client.close()
     await ended.wait()
     server.close()

@@ -109,7 +109,7 @@ async def test_subscriptions_come_before_what_was_published_while_away(relayed):
         relay.target = target
         assert await numbers(await subscribing, 6) == list(range(6))
         await asyncio.gather(*publishing)
-        assert not len(client._journal)
+        assert not len(client._talk._journal)
 
 
 @pytest.mark.gen_test(timeout=20)
@@ -163,7 +163,7 @@ async def test_those_who_wait_for_room_are_told_when_the_connection_ends(relayed
     async with await connect(url, outbox_messages=2) as client:
         relay.deaf = True
         publishing = [asyncio.create_task(client.publish("/topic/a", "x")) for _ in range(4)]
-        await until(lambda: len(client._journal._waiting) == 2)
+        await until(lambda: len(client._talk._journal._waiting) == 2)
         target, relay.target = relay.target, None
         relay.cut()
         for refused in publishing[2:]:
@@ -207,7 +207,7 @@ async def test_a_request_whose_reply_cannot_come_fails(relayed):
             await sent
         waits = asyncio.create_task(client.request("/manage/list", {}))  # for the next connection
         assert (await waits).json()["more"] is False
-        assert not len(client._journal)
+        assert not len(client._talk._journal)
 
 
 @pytest.mark.gen_test(timeout=20)
@@ -221,14 +221,14 @@ async def test_what_is_given_up_leaves_nothing(relayed):
             asyncio.create_task(ask)
             for ask in (client.publish("/topic/a", "x"), client.request("/queue/a", "x"), client.subscribe("/topic/a"))
         ]
-        await until(lambda: len(client._journal) == 2 and client._subscriptions)
+        await until(lambda: len(client._talk._journal) == 2 and len(client._talk._subscriptions))
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        assert not len(client._journal)
-        assert not len(client._published)
-        assert not len(client._requests.answers)
-        assert not client._subscriptions
+        assert not len(client._talk._journal)
+        assert not len(client._talk._published)
+        assert not len(client._talk._requests.answers)
+        assert not len(client._talk._subscriptions)
         relay.target = target
         await until(lambda: client.state == "open")
         await client.publish("/topic/b", "x")
@@ -248,11 +248,13 @@ async def test_a_subscription_that_ends_with_the_connection_is_not_made_again(re
         await leaving
         assert await reader.next() is None
         away = await client.subscribe("/topic/b")
+        target, relay.target = relay.target, None
         relay.cut()
         await until(lambda: client.state != "open")
         await away.unsubscribe()
+        relay.target = target
         await client.publish("/topic/a", "x")
-        assert not client._subscriptions
+        assert not len(client._talk._subscriptions)
 
 
 @pytest.mark.gen_test(timeout=20)

@@ -68,7 +68,7 @@ async def test_what_comes_settled_cannot_be_settled_and_the_connection_stays(wor
 async def test_what_goes_back_comes_again_and_says_so(workers):
     client, messages, queue = await workers()
     assert not any(message.redelivered for message in messages)
-    work = next(iter(client._subscriptions.values()))
+    work = next(iter(client._talk._subscriptions))
     await messages[1].nack()
     again = await work.next()
     assert (again.text(), again.redelivered, again.headers["delivery-count"]) == ("1", True, "2")

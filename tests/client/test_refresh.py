@@ -96,7 +96,7 @@ async def test_a_refusal_ends_it_and_the_next_login_has_a_new_token():
 async def test_a_token_that_is_text_cannot_be_refreshed():
     async with Stranger.serving(lasting("1")) as server, await connect(server.url, token="text") as client:
         await client.publish("/topic/a", "x")
-        assert not client._tasks
+        assert not client._talk.program.tasks
         assert not shown(server)
 
 

@@ -141,7 +141,7 @@ async def test_a_reader_that_lets_too_much_pile_up_while_it_waits_is_ended(gatew
         asking = asyncio.create_task(client.request("/queue/nobody", "x"))
         for number in range(30):
             node.publish("/topic/a", str(number))
-        await until(lambda: reader not in client._subscriptions.values())
+        await until(lambda: reader not in client._talk._subscriptions)
         assert [(await reader.next()).text() for _ in range(20)] == [str(number) for number in range(20)]
         async with fails("slow-consumer", "20 messages of /topic/a are not read"):
             await reader.next()

@@ -113,7 +113,7 @@ async def test_one_that_settles_ends_with_its_connection(relayed):
                 tx.ack(job)
 
         settling = asyncio.create_task(settle())
-        await until(lambda: len(client._passing))
+        await until(lambda: len(client._talk._passing))
         relay.cut()
         relay.deaf = False
         async with fails("connection-lost"):

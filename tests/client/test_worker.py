@@ -54,7 +54,7 @@ async def test_as_many_at_the_same_time_as_it_says(gateway):
         serving.cancel()
         await asyncio.gather(serving, return_exceptions=True)
         assert most == 4
-        assert not client._subscriptions
+        assert not len(client._talk._subscriptions)
 
 
 @pytest.mark.gen_test(timeout=20)
@@ -150,5 +150,5 @@ async def test_a_callback_may_close_the_client(gateway):
     await client.subscribe("/topic/a", callback=lambda message: client.close())
     client.publish_nowait("/topic/a", "x")
     assert (await client.wait_closed()).code.name == "closed"
-    await until(lambda: not client._tasks)
+    await until(lambda: not client._talk.program.tasks)
     await client.close()

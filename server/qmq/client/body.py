@@ -37,3 +37,14 @@ def frame(command: str, headers: Mapping[str, str], body: bytes = b"") -> bytes:
         return stomp.encode(command, headers, body)
     except UnicodeEncodeError as error:
         raise QmqError("bad-header", f"{error.object[:32]!r} is no UTF-8") from None
+
+
+def send(destination: str, body: Any, headers: Mapping[str, str] | None) -> bytes:
+    """A SEND frame.
+
+    Raises:
+        QmqError: As `frame`; and as `encode`.
+
+    """
+    octets, fields = encode(body)
+    return frame("SEND", {"destination": destination, **fields, **(headers or {})}, octets)

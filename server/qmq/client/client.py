@@ -10,8 +10,8 @@ from typing import Any, Self, TypeVar
 
 from qmq.client import body as bodies
 from qmq.client import worker
-from qmq.client.conversation import Answer, Conversation
-from qmq.client.options import Ack, Overflow, Start, State
+from qmq.client.conversation import Conversation, Posted
+from qmq.client.options import Ack, Options, Overflow, Start, State
 from qmq.client.received import Received
 from qmq.client.subscription import Subscription, asking
 from qmq.client.transaction import Transaction
@@ -22,35 +22,37 @@ Outgoing = tuple[str, Any] | tuple[str, Any, Mapping[str, str]]
 
 Handler = TypeVar("Handler", bound=Callable[[Received], Any])
 
-_GOODBYE = 5.0  # seconds for the answer to DISCONNECT
 _BURST = 200  # messages that are sent before others get their turn
 
 
-class Client(Conversation):
-    """A program's conversation with a gateway, over one connection after the other.
+class Client:
+    """A program's conversation with a gateway, over one connection after the other. Made by `connect`."""
 
-    Attributes:
-        error: Why the client ended, once it has.
+    def __init__(self, options: Options) -> None:
+        self._talk = Conversation(options)
 
-    """
+    @property
+    def error(self) -> QmqError | None:
+        """Why the client ended, once it has."""
+        return self._talk.error
 
     @property
     def state(self) -> State:
         """`connecting`, `open`, `waiting` (for the next try) or `closed`."""
-        return self._states.now
+        return self._talk.states.now
 
     @property
     def generation(self) -> int:
         """How many connections there have been."""
-        return self._link.generation
+        return self._talk.generation
 
     def states(self) -> AsyncIterator[State]:
         """The state of now, and each that follows, up to `closed`."""
-        return self._states.follow()
+        return self._talk.states.follow()
 
     async def wait_closed(self) -> QmqError:
         """Returns when the client has ended, and why."""
-        return await asyncio.shield(self._finished)
+        return await asyncio.shield(self._talk.finished)
 
     # Publishing
 
@@ -79,16 +81,7 @@ class Client(Conversation):
                 there is no connection, if too much waits for one already.
 
         """
-        if not receipt:
-            await self.drain()
-            self.publish_nowait(destination, body, headers)
-            return
-        key, answer = await self._post(destination, body, headers)
-        try:
-            with asking():
-                await answer
-        finally:
-            self.forget(key)
+        await self._talk.publish(destination, body, headers, receipt=receipt)
 
     def publish_nowait(
         self, destination: str, body: bytes | str | Any, headers: Mapping[str, str] | None = None
@@ -99,9 +92,7 @@ class Client(Conversation):
             QmqError: `outbox-full` if too much waits for the connection, or why the client ended.
 
         """
-        octets, fields = bodies.encode(body)
-        data = bodies.frame("SEND", {"destination": destination, **fields, **(headers or {})}, octets)
-        self.hand(next(self._numbers), data)
+        self._talk.hand(self._talk.next_key(), bodies.send(destination, body, headers))
 
     async def publish_many(self, messages: Iterable[Outgoing]) -> int:
         """Publishes many messages in order; returns how many, when the server has all of them.
@@ -116,13 +107,13 @@ class Client(Conversation):
             QmqError: As `publish`; those that are not named by it may be published or not.
 
         """
-        number, waiting = 0, deque[tuple[str, asyncio.Future[Answer]]]()
+        talk, number, waiting = self._talk, 0, deque[Posted]()
         try:
             with asking():
                 for number, (destination, body, *more) in enumerate(messages, 1):
-                    waiting.append(await self._post(destination, body, *more))
+                    waiting.append(await talk.post(destination, body, *more))
                     if not number % _BURST:
-                        await self.drain()
+                        await talk.drain()
                         await asyncio.sleep(0)
                     while waiting and waiting[0][1].done():
                         waiting.popleft()[1].result()
@@ -131,12 +122,12 @@ class Client(Conversation):
                     waiting.popleft()
         finally:
             for key, _ in waiting:
-                self.forget(key)
+                talk.forget(key)
         return number
 
     def transaction(self) -> Transaction:
         """Begins a transaction: `async with client.transaction() as work: …`."""
-        return Transaction(self, f"{self._name}.{next(self._numbers)}", self._options.outbox_bytes)
+        return self._talk.transaction()
 
     async def request(
         self,
@@ -159,19 +150,7 @@ class Client(Conversation):
                 after it was sent, for its reply cannot come any more; or as `publish`.
 
         """
-        key = next(self._numbers)
-        data = self._requests.frame(key, destination, body, headers, seconds)
-        await self.drain()
-        with self._requests.answers.expecting(key) as answer:
-            self.hand(key, data)
-            try:
-                async with asyncio.timeout(seconds):
-                    with asking():
-                        return await answer
-            except TimeoutError:
-                raise QmqError("request-timeout", f"none from {destination} in {seconds:g} seconds") from None
-            finally:
-                self._journal.remove(key)
+        return await self._talk.request(destination, body, headers, seconds)
 
     # Subscribing
 
@@ -212,24 +191,25 @@ class Client(Conversation):
             QmqError: What the server says is wrong, or why the client ended.
 
         """
-        self.check()
+        talk = self._talk
+        talk.check()
         said = {
             "max-messages": max_messages, "max-bytes": max_bytes, "overflow": overflow, "conflate-key": conflate_key,
             "cursor": cursor, "from": from_, "ack": ack, "prefetch-count": prefetch,
         }  # fmt: skip
         fields = {**{name: str(value) for name, value in said.items() if value is not None}, **(headers or {})}
-        subscription = Subscription(self, next(self._numbers), destination, fields, on_recovered)
+        subscription = Subscription(talk, talk.next_key(), destination, fields, on_recovered)
         bodies.frame("SUBSCRIBE", subscription.frame_headers())  # refused here, it has not begun
-        self.join(subscription)
+        talk.join(subscription)
         try:
             with asking():
                 await subscription.made
         except asyncio.CancelledError:
-            self.drop(subscription)
+            talk.drop(subscription)
             subscription.end(None)
             raise
         if callback is not None:
-            self.start(worker.call_back(self, subscription, callback))
+            talk.program.start(worker.call_back(talk, subscription, callback))
         return subscription
 
     # Working
@@ -250,13 +230,14 @@ class Client(Conversation):
             QmqError: What the server says is wrong, or why the client ended.
 
         """
-        await worker.serve(self, destination, handler, concurrency)
+        work = await self.subscribe(destination, ack="client-individual", prefetch=concurrency)
+        await worker.serve(self._talk, work, handler, concurrency)
 
     def handler(self, destination: str, *, concurrency: int = 1) -> Callable[[Handler], Handler]:
         """Lets the decorated function work for a queue, as `serve` does, until the client ends."""
 
         def begin(function: Handler) -> Handler:
-            self.start(self.serve(destination, function, concurrency=concurrency))
+            self._talk.program.start(self.serve(destination, function, concurrency=concurrency))
             return function
 
         return begin
@@ -265,20 +246,7 @@ class Client(Conversation):
 
     async def close(self) -> None:
         """Says goodbye and closes; what is published and not sent yet goes out first. Does nothing if it has ended."""
-        goodbye = self._goodbye = self._goodbye or QmqError("closed")
-        tasks = [task for task in self._tasks if task is not asyncio.current_task()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        for subscription in self._subscriptions.values():
-            subscription.end(goodbye)  # nobody reads on, so nothing need wait for a reader
-        if self._link.connection is not None:
-            try:
-                await asyncio.wait_for(self.tell("DISCONNECT", {}), _GOODBYE)
-            except (QmqError, TimeoutError):
-                pass
-        self._finish(goodbye)
-        await self._link.stop()
+        await self._talk.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -287,14 +255,3 @@ class Client(Conversation):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
-
-    async def _post(
-        self, destination: str, body: Any, headers: Mapping[str, str] | None = None
-    ) -> tuple[str, asyncio.Future[Answer]]:
-        octets, fields = bodies.encode(body)
-
-        def frames(key: str) -> list[bytes]:
-            own = {"idempotency-key": f"{self._name}.{key}", **fields, **(headers or {}), "receipt": key}
-            return [bodies.frame("SEND", {"destination": destination, **own}, octets)]
-
-        return await self.post(frames)

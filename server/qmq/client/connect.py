@@ -74,7 +74,8 @@ async def _opened(client: Client) -> None:
         async for state in client.states():
             if state in ("open", "closed"):
                 break
-        client.check()
+        if client.error is not None:
+            raise client.error
     except BaseException:
         await client.close()
         raise

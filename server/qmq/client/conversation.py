@@ -11,8 +11,7 @@ import asyncio
 import itertools
 import logging
 import secrets
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from qmq.client import body as bodies
@@ -21,60 +20,90 @@ from qmq.client.connection import Connection, Ended
 from qmq.client.journal import Journal
 from qmq.client.link import Link
 from qmq.client.options import Options, State
+from qmq.client.program import Program
 from qmq.client.received import Received, Unsettled
 from qmq.client.refresh import keep_fresh, time_left
 from qmq.client.requests import REPLIES, Requests
 from qmq.client.states import States
 from qmq.client.subscription import Subscription, asking
+from qmq.client.subscriptions import Subscriptions
+from qmq.client.transaction import Transaction
 from qmq.errors import QmqError
 from qmq.wire import stomp
 
 _log = logging.getLogger("qmq.client")
 
-Answer = Mapping[str, str]
+_GOODBYE = 5.0  # seconds for the answer to DISCONNECT
+
+Answer = Mapping[str, str]  # the headers of a receipt
+Posted = tuple[str, asyncio.Future[Answer]]  # the id of a receipt, and what will be the receipt
 
 
-class Conversation(ABC):
+class Conversation:
     """One client's side of it.
 
     Attributes:
         error: Why the client ended, once it has.
+        finished: The same, as a future.
+        states: What state it is in.
+        program: Whose client it is.
 
     """
 
     def __init__(self, options: Options) -> None:
+        self.finished: asyncio.Future[QmqError] = asyncio.get_running_loop().create_future()
         self.error: QmqError | None = None
         self._options = options
         self._name = secrets.token_urlsafe(12)  # what the names of its publishes begin with
         self._numbers = map(str, itertools.count())
-        self._states = States()
-        self._subscriptions: dict[str, Subscription] = {}
-        self._wanted: dict[str, Subscription] = {}  # by the receipt that is to come
-        self._full: set[Subscription] = set()  # those for whose sake nothing is read
+        self.states = States()
+        self.program = Program(options)
+        self._subscriptions = Subscriptions()
         self._journal = Journal(options.outbox_messages, options.outbox_bytes)
         self._published: Answers[Answer] = Answers()  # what is sent again
         self._passing: Answers[Answer] = Answers()  # what makes sense on this connection only
         self._requests = Requests()
-        self._tasks: set[asyncio.Task[None]] = set()
         self._refreshing: asyncio.Task[None] | None = None
         self._goodbye: QmqError | None = None  # once the program closes it
-        self._finished: asyncio.Future[QmqError] = asyncio.get_running_loop().create_future()
         self._link = Link(options, self)
 
     # Saying something
 
-    @abstractmethod
-    async def publish(
-        self, destination: str, body: Any, headers: Mapping[str, str] | None = None, *, receipt: bool = True
-    ) -> None:
-        """As of `Client`."""
+    def next_key(self) -> str:
+        """An id that nothing of this client has carried yet."""
+        return next(self._numbers)
+
+    @property
+    def generation(self) -> int:
+        """How many connections there have been."""
+        return self._link.generation
 
     def check(self) -> None:
         """Raises why the client has ended, if it has."""
         if self.error is not None:
             raise self.error
 
-    async def post(self, frames: Callable[[str], list[bytes]]) -> tuple[str, asyncio.Future[Answer]]:
+    async def publish(
+        self, destination: str, body: Any, headers: Mapping[str, str] | None = None, *, receipt: bool = True
+    ) -> None:
+        """As of `Client`."""
+        if receipt:
+            await self._receipt(await self.post(destination, body, headers))
+        else:
+            await self.drain()
+            self.hand(self.next_key(), bodies.send(destination, body, headers))
+
+    async def post(self, destination: str, body: Any, headers: Mapping[str, str] | None = None) -> Posted:
+        """Publishes what is published once, whatever happens to the connection; as of `_post`."""
+        octets, fields = bodies.encode(body)
+
+        def frames(key: str) -> list[bytes]:
+            own = {"idempotency-key": f"{self._name}.{key}", **fields, **(headers or {}), "receipt": key}
+            return [bodies.frame("SEND", {"destination": destination, **own}, octets)]
+
+        return await self._post(frames)
+
+    async def _post(self, frames: Callable[[str], list[bytes]]) -> Posted:
         """Sends what is to be done once, whatever happens to the connection.
 
         While there is a connection it waits for room in the journal.
@@ -90,7 +119,7 @@ class Conversation(ABC):
 
         """
         self.check()
-        key = next(self._numbers)
+        key = self.next_key()
         data = frames(key)
         if self._link.connection is not None:
             await self._journal.room(sum(map(len, data)))
@@ -99,6 +128,14 @@ class Conversation(ABC):
         if self._link.connection is not None:
             self._link.connection.send(*data)
         return key, self._published.expect(key)
+
+    async def _receipt(self, posted: Posted) -> None:
+        key, answer = posted
+        try:
+            with asking():
+                await answer
+        finally:
+            self.forget(key)
 
     def forget(self, key: str) -> None:
         """Nobody waits for it any more: it is done, or not wanted."""
@@ -127,6 +164,22 @@ class Conversation(ABC):
         if connection is not None and connection.blocked:
             await connection.drain()
 
+    async def request(self, destination: str, body: Any, headers: Mapping[str, str] | None, seconds: float) -> Received:
+        """As of `Client`."""
+        key = self.next_key()
+        data = self._requests.frame(key, destination, body, headers, seconds)
+        await self.drain()
+        with self._requests.answers.expecting(key) as answer:
+            self.hand(key, data)
+            try:
+                async with asyncio.timeout(seconds):
+                    with asking():
+                        return await answer
+            except TimeoutError:
+                raise QmqError("request-timeout", f"none from {destination} in {seconds:g} seconds") from None
+            finally:
+                self._journal.remove(key)
+
     async def settle(self, command: str, headers: Mapping[str, str], *, receipt: bool = True) -> None:
         """Sends an ACK or NACK; returns when the server has it, without `receipt` as soon as it is on its way.
 
@@ -146,7 +199,7 @@ class Conversation(ABC):
             QmqError: Why the connection ended before the receipt came.
 
         """
-        key = next(self._numbers)
+        key = self.next_key()
         return await self._ask(key, [bodies.frame(command, {**headers, "receipt": key}, body)])
 
     async def commit(self, name: str, frames: list[bytes], repeatable: bool) -> None:
@@ -161,15 +214,14 @@ class Conversation(ABC):
             return [*frames, stomp.encode("COMMIT", {"transaction": name, "receipt": key})]
 
         if not repeatable:
-            key = next(self._numbers)
+            key = self.next_key()
             await self._ask(key, whole(key))
             return
-        key, answer = await self.post(whole)
-        try:
-            with asking():
-                await answer
-        finally:
-            self.forget(key)
+        await self._receipt(await self._post(whole))
+
+    def transaction(self) -> Transaction:
+        """As of `Client`."""
+        return Transaction(self, f"{self._name}.{self.next_key()}", self._options.outbox_bytes)
 
     async def _ask(self, key: str, data: list[bytes]) -> Answer:
         connection = await self._ready()
@@ -197,14 +249,9 @@ class Conversation(ABC):
 
     def join(self, subscription: Subscription) -> None:
         """Makes a subscription, now or on the next connection."""
-        self._subscriptions[subscription.key] = subscription
+        self._subscriptions.add(subscription)
         if self._link.connection is not None:
-            self._ask_for(subscription, self._link.connection)
-
-    def _ask_for(self, subscription: Subscription, connection: Connection) -> None:
-        receipt = next(self._numbers)
-        self._wanted[receipt] = subscription
-        connection.send(bodies.frame("SUBSCRIBE", {**subscription.frame_headers(), "receipt": receipt}))
+            self._link.connection.send(self._subscriptions.frame(subscription, self.next_key()))
 
     async def unsubscribe(self, subscription: Subscription) -> None:
         """Ends a subscription; returns when the server has, or when the connection has ended.
@@ -213,7 +260,7 @@ class Conversation(ABC):
             QmqError: Why the client ended.
 
         """
-        if self._subscriptions.get(subscription.key) is not subscription:
+        if subscription not in self._subscriptions:
             return
         self.check()
         subscription.leaving = True
@@ -223,52 +270,26 @@ class Conversation(ABC):
         except QmqError:
             self.check()  # the end of the connection is its end too
         finally:
-            self._subscriptions.pop(subscription.key, None)
+            self._subscriptions.remove(subscription)
 
     def drop(self, subscription: Subscription) -> None:
         """Ends a subscription, without waiting."""
-        if self._subscriptions.pop(subscription.key, None) is not None and self._link.connection is not None:
+        if self._subscriptions.remove(subscription) and self._link.connection is not None:
             self._link.connection.send(bodies.frame("UNSUBSCRIBE", {"id": subscription.key}))
 
     def hold(self, subscription: Subscription, held: bool) -> None:
         """Reads nothing more from the connection for a subscription's sake, or reads on."""
-        (self._full.add if held else self._full.discard)(subscription)
+        self._subscriptions.hold(subscription, held)
         if self._link.connection is not None:
-            self._link.connection.hold(bool(self._full))
-
-    # What the program is told
+            self._link.connection.hold(self._subscriptions.full)
 
     def call(self, function: Callable[..., object], *arguments: object) -> None:
-        """Calls a function of the program; what it raises is reported and goes no further."""
-        try:
-            function(*arguments)
-        except Exception as error:
-            self.report(f"{function!r} failed", error)
+        """Calls a function of the program."""
+        self.program.call(function, *arguments)
 
     def warn(self, error: QmqError) -> None:
         """Tells the program what is wrong with the connection."""
-        if self._options.on_error is not None:
-            self.call(self._options.on_error, error)
-
-    def report(self, message: str, error: BaseException) -> None:
-        """Reports what is wrong with the program, as asyncio does."""
-        asyncio.get_running_loop().call_exception_handler({"message": message, "exception": error})
-
-    def start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Lets something run until it ends, or the client does."""
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-        return task
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None and error is not self.error:
-            self.report(f"{task!r} failed", error)
-
-    def _enter(self, state: State) -> None:
-        if self._states.enter(state) and self._options.on_state is not None:
-            self.call(self._options.on_state, state)
+        self.program.warn(error)
 
     # What the link tells
 
@@ -276,15 +297,19 @@ class Conversation(ABC):
         """A try begins."""
         self._enter("connecting")
 
+    def _enter(self, state: State) -> None:
+        if self.states.enter(state):
+            self.program.enter(state)
+
     def resume(self, connection: Connection) -> None:
         """Says again what was said before, before the program can say anything new."""
-        for subscription in list(self._subscriptions.values()):
+        for subscription in self._subscriptions:
             if not subscription.leaving:
-                self._ask_for(subscription, connection)
+                connection.send(self._subscriptions.frame(subscription, self.next_key()))
         for data in self._journal.flush():
             connection.send(*data)
-        connection.hold(bool(self._full))
-        self._refreshing = self.start(keep_fresh(self, self._options, time_left(connection.session)))
+        connection.hold(self._subscriptions.full)
+        self._refreshing = self.program.start(keep_fresh(self, self._options, time_left(connection.session)))
         self._enter("open")
 
     def take(self, frame: stomp.Frame) -> None:
@@ -303,9 +328,7 @@ class Conversation(ABC):
             receipt = headers.get("receipt-id", "")
             if self._published.settle(receipt, headers):
                 self._journal.remove(receipt)
-            elif receipt in self._wanted:
-                self._wanted.pop(receipt).grant(headers)
-            else:
+            elif not self._subscriptions.grant(receipt, headers):
                 self._passing.settle(receipt, headers)
 
     def lose(self, ended: Ended) -> None:
@@ -317,9 +340,7 @@ class Conversation(ABC):
         if ended.final or self._goodbye is not None:
             self._finish(self._goodbye or error)
             return
-        self._wanted.clear()
-        for subscription in list(self._subscriptions.values()):
-            subscription.lose()
+        self._subscriptions.lose()
         self._passing.fail_all(error)
         self._requests.lose(error, self._journal)
         self._journal.refuse(QmqError("outbox-full", "the connection has ended, and as much as may waits for the next"))
@@ -330,10 +351,7 @@ class Conversation(ABC):
     def _blame(self, receipt: str, error: QmqError) -> None:
         """It is not sent again."""
         self._journal.remove(receipt)
-        subscription = self._wanted.pop(receipt, None)
-        if subscription is not None:
-            self._subscriptions.pop(subscription.key, None)
-            subscription.end(error)
+        self._subscriptions.refuse(receipt, error)
         for answers in (self._published, self._passing):
             answers.fail(receipt, error)
 
@@ -346,9 +364,23 @@ class Conversation(ABC):
         self._published.fail_all(error)
         self._passing.fail_all(error)
         self._requests.answers.fail_all(error)
-        for subscription in list(self._subscriptions.values()):
-            subscription.end(error)
+        self._subscriptions.end(error)
         if self._goodbye is None:
             self.warn(error)
         self._enter("closed")
-        self._finished.set_result(error)
+        self.finished.set_result(error)
+
+    # The end
+
+    async def close(self) -> None:
+        """As of `Client`."""
+        goodbye = self._goodbye = self._goodbye or QmqError("closed")
+        await self.program.stop()
+        self._subscriptions.end(goodbye)  # nobody reads on, so nothing need wait for a reader
+        if self._link.connection is not None:
+            try:
+                await asyncio.wait_for(self.tell("DISCONNECT", {}), _GOODBYE)
+            except (QmqError, TimeoutError):
+                pass
+        self._finish(goodbye)
+        await self._link.stop()

@@ -101,7 +101,7 @@ class WebSocket:
         wanted = int(length) if length.isascii() and length.isdecimal() and len(length) < 6 else 0
         if len(rest) < wanted <= _MAX_ANSWER:  # why, it will say yet
             return b""
-        raise _refusal(status, rest)
+        raise _refusal(status, rest[:wanted])
 
 
 def _refusal(status: str, body: bytes) -> QmqError:

@@ -13,49 +13,48 @@ from qmq.client.subscription import Subscription
 from qmq.errors import QmqError
 
 if TYPE_CHECKING:
-    from qmq.client.client import Client
+    from qmq.client.conversation import Conversation
 
 
-async def call_back(client: Client, subscription: Subscription, callback: Callable[[Received], object]) -> None:
+async def call_back(talk: Conversation, subscription: Subscription, callback: Callable[[Received], object]) -> None:
     """Gives each message of a subscription to a function. What that raises is reported, and the next is given."""
     while (message := await subscription.next()) is not None:
         try:
             await _result(callback(message))
         except Exception as error:
-            client.report(f"the callback of {subscription.destination} failed", error)
+            talk.program.report(f"the callback of {subscription.destination} failed", error)
 
 
-async def serve(client: Client, destination: str, handler: Callable[[Received], Any], concurrency: int) -> None:
-    """As `Client.serve`."""
-    work = await client.subscribe(destination, ack="client-individual", prefetch=concurrency)
-    tasks = [asyncio.create_task(_work(client, work, handler)) for _ in range(concurrency)]
+async def serve(talk: Conversation, work: Subscription, handler: Callable[[Received], Any], concurrency: int) -> None:
+    """Works for a queue, as `Client.serve` does once it has subscribed."""
+    tasks = [asyncio.create_task(_work(talk, work, handler)) for _ in range(concurrency)]
     try:
         await asyncio.gather(*tasks)
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        client.drop(work)
+        talk.drop(work)
         work.end(None)
 
 
-async def _work(client: Client, work: Subscription, handler: Callable[[Received], Any]) -> None:
+async def _work(talk: Conversation, work: Subscription, handler: Callable[[Received], Any]) -> None:
     while (message := await work.next()) is not None:
         with contextlib.suppress(QmqError):  # if its connection has ended, it comes again
-            if await _is_done(client, message, handler):
+            if await _is_done(talk, message, handler):
                 await message.ack(receipt=False)
             else:
                 await message.nack(requeue=not message.redelivered, receipt=False)
 
 
-async def _is_done(client: Client, message: Received, handler: Callable[[Received], Any]) -> bool:
+async def _is_done(talk: Conversation, message: Received, handler: Callable[[Received], Any]) -> bool:
     """Works on one message; false if that failed, once it is reported."""
     try:
         answer = await _result(handler(message))
         if answer is not None and "reply-to" in message.headers:
             await message.reply(answer, receipt=False)
     except Exception as error:
-        client.report(f"the handler of {message.destination} failed", error)
+        talk.program.report(f"the handler of {message.destination} failed", error)
         return False
     return True
 
