@@ -64,8 +64,8 @@ def test_they_come_back_after_the_gateway_was_killed(gateway, pages, transport):
     until(lambda: page.run("return window.ready"), what="the subscription")
     gateway.kill()
     until(lambda: page.run("return ended.length"), what="the close")
-    gateway.start_again()
     page.run("window.ready = false")
+    gateway.start_again()
     until(lambda: page.run("return opened > 1 && window.ready"), what="the client to be back")
     page.run(PUBLISH, [[1, "again"]])
     until(lambda: page.run("return got.length"), what="the message")
@@ -77,6 +77,40 @@ def test_without_websocket_the_stock_client_streams(gateway, pages):
     start(page, "/sockjs", None)
     until(lambda: page.run("return window.ready"), what="the subscription")
     assert page.run("return socket.transport") == "xhr-streaming"
+
+
+QMQ = """
+const {connect, WebSocketTransport} = await import('/qmq.mjs');
+const {transport} = await import('/qmq-sockjs.mjs');
+window.got = [];
+window.recovered = [];
+window.client = connect('/stomp', {transports: [WebSocketTransport, transport(SockJS)]});
+window.sub = client.subscribe('/topic/e2e', (m) => got.push([...m.bytes()]), {onrecovered: (ok) => recovered.push(ok)});
+await sub.ready;
+return client.transport;
+"""
+
+
+def test_qmqs_own_client_takes_it_if_the_page_names_it(gateway, pages, relay):
+    between = relay()
+    page, other = pages("/", url=between.url), pages("/")
+    for each in (page, other):
+        each.run((MODULES / LIBRARIES[0]).read_text("utf-8"))
+    assert page.run("delete window.WebSocket; window.WebSocket = undefined;" + QMQ) == "sockjs"
+    assert other.run(QMQ) == "websocket"
+    bodies = [[0, 255, 10, 10, 0], list(range(256)), [*"ä\n\n€ text".encode()], []]
+    for number, body in enumerate(bodies):
+        sender = (page, other)[number % 2]
+        sender.run("await client.publish('/topic/e2e', new Uint8Array(arguments[0]))", body)
+    between.down()
+    other.run("await client.publish('/topic/e2e', 'while away')")
+    between.down(False)
+    bodies.append([*b"while away"])
+    for each in (page, other):
+        until(lambda each=each: each.run("return got.length") == len(bodies), what="all bodies")
+        assert each.run("return got") == bodies
+    assert page.run("return recovered") == [True]
+    assert page.run("return client.transport") == "sockjs"
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)

@@ -43,6 +43,13 @@ const BUNDLES = [
     global: '(root.qmq = root.qmq || {}).testing',
     names: ['FakeTransport'],
   },
+  {
+    entry: 'js/entry_sockjs.js',
+    namespace: 'qmq.sockjs.entry',
+    dist: 'js/dist/qmq-sockjs',
+    global: '(root.qmq = root.qmq || {}).sockjs',
+    names: ['transport'],
+  },
 ];
 
 /** The demo of a Closure page: its code and the client's in one file. */

@@ -27,6 +27,7 @@ goog.addDependency('../qmq/net/listener.js', ['qmq.net.Listener'], [], {'lang': 
 goog.addDependency('../qmq/net/longpollingtransport.js', ['qmq.net.LongPollingTransport'], ['qmq.net.PollTransport'], {'lang': 'es6', 'module': 'goog'});
 goog.addDependency('../qmq/net/packetreader.js', ['qmq.net.PacketReader'], [], {'lang': 'es6', 'module': 'goog'});
 goog.addDependency('../qmq/net/polltransport.js', ['qmq.net.PollTransport'], ['qmq.errorcode', 'qmq.net.PacketReader', 'qmq.net.address', 'qmq.stomp.codec'], {'lang': 'es8', 'module': 'goog'});
+goog.addDependency('../qmq/net/sockjs.js', ['qmq.net.sockjs'], ['qmq.net.WebSocketTransport', 'qmq.net.address', 'qmq.stomp.codec'], {'lang': 'es6', 'module': 'goog'});
 goog.addDependency('../qmq/net/streamingtransport.js', ['qmq.net.StreamingTransport'], ['qmq.net.PollTransport'], {'lang': 'es6', 'module': 'goog'});
 goog.addDependency('../qmq/net/transport.js', ['qmq.net.Transport'], [], {'lang': 'es6', 'module': 'goog'});
 goog.addDependency('../qmq/net/transportkind.js', ['qmq.net.TransportKind'], [], {'lang': 'es6', 'module': 'goog'});

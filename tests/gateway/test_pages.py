@@ -13,6 +13,7 @@ PAGES = {
     "/favicon.svg": "image/svg+xml",
     "/qmq.js": "text/javascript; charset=utf-8",
     "/qmq.mjs": "text/javascript; charset=utf-8",
+    "/qmq-sockjs.js": "text/javascript; charset=utf-8",
     "/closure/qmq/client.js": "text/javascript; charset=utf-8",
 }
 
@@ -39,7 +40,8 @@ def check_safe(answer):
     assert "unsafe" not in policy
 
 
-FOR_ALL = ("/qmq.js", "/qmq.mjs", "/closure/qmq/client.js")  # pages of other hosts load these, as script or as module
+# Pages of other hosts load these, as script or as module.
+FOR_ALL = ("/qmq.js", "/qmq.mjs", "/qmq-sockjs.js", "/closure/qmq/client.js")
 
 
 @pytest.mark.gen_test(timeout=20)

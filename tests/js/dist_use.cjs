@@ -99,6 +99,22 @@ async function useTesting(qmq, testing) {
   assert.deepEqual([seen, errors, fake.isOpen, fake.opens], [['hi'], ['slow-consumer'], false, 1]);
 }
 
+/** SockJS as a transport: what the compiler named must be what the client asks for. */
+async function useSockJs(qmq, sockjs) {
+  class EchoSockJs extends EchoSocket {
+    send(text) {
+      assert.equal(typeof text, 'string');
+      super.send(text);
+    }
+  }
+  const client = qmq.connect('https://h/stomp', {transports: [sockjs.transport(EchoSockJs)]});
+  const seen = [];
+  client.subscribe('/topic/a', (m) => seen.push(...m.bytes()));
+  await client.publish('/topic/a', 'ä');
+  assert.deepEqual([client.transport, EchoSocket.last.url, seen], ['sockjs', 'https://h/sockjs', [0xc3, 0xa4]]);
+  client.dispose();
+}
+
 /** As a script tag loads it: no module, no require. */
 function asScriptTag(...names) {
   const page = vm.createContext({TextDecoder, TextEncoder, URL, clearTimeout, setTimeout, WebSocket: EchoSocket});
@@ -108,15 +124,16 @@ function asScriptTag(...names) {
 
 async function main() {
   globalThis.WebSocket = EchoSocket;
-  const required = [require(path.join(DIST, 'qmq.js')), require(path.join(DIST, 'qmq-testing.js'))];
-  const imported = [await import('qmq'), await import('qmq/testing')];
-  const global = asScriptTag('qmq.js', 'qmq-testing.js');
-  for (const [qmq, testing] of [required, imported, [global, global.testing]]) {
-    assert.deepEqual(Object.keys(qmq).filter((k) => k !== 'testing').sort(),
+  const required = ['qmq.js', 'qmq-testing.js', 'qmq-sockjs.js'].map((name) => require(path.join(DIST, name)));
+  const imported = [await import('qmq'), await import('qmq/testing'), await import('qmq/sockjs')];
+  const global = asScriptTag('qmq.js', 'qmq-testing.js', 'qmq-sockjs.js');
+  for (const [qmq, testing, sockjs] of [required, imported, [global, global.testing, global.sockjs]]) {
+    assert.deepEqual(Object.keys(qmq).filter((k) => k !== 'testing' && k !== 'sockjs').sort(),
         ['Client', 'Error', 'LongPollingTransport', 'StreamingTransport', 'WebSocketTransport',
           'connect']);
     await useClient(qmq);
     await useTesting(qmq, testing);
+    await useSockJs(qmq, sockjs);
   }
 }
 

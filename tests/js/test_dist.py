@@ -70,7 +70,9 @@ def test_the_check_notices_what_they_do_not_make(tmp_path):
     assert sorted(done.stderr.splitlines()) == sorted(name + words for name in changed)
 
 
-@pytest.mark.parametrize("file", [DIST / "qmq.js", DIST / "qmq.mjs", COMPILED_DEMO], ids=lambda file: file.name)
+@pytest.mark.parametrize(
+    "file", [DIST / "qmq.js", DIST / "qmq.mjs", DIST / "qmq-sockjs.js", COMPILED_DEMO], ids=lambda file: file.name
+)
 def test_size(file):
     assert len(gzip.compress(file.read_bytes(), 9)) <= MAX_GZIPPED
 
@@ -130,7 +132,7 @@ def test_the_package_has_what_its_users_need_and_no_more(packed):
     for name in ("js/dist/qmq.js", "js/dist/qmq.mjs", "js/qmq.d.ts", "closure/qmq/client.js", "LICENSE", "README.md"):
         assert name in files
     strangers = {name for name in files if not name.startswith(("js/dist/", "closure/qmq/")) and "/" in name}
-    assert strangers == {"js/qmq.d.ts", "js/qmq-testing.d.ts"}
+    assert strangers == {"js/qmq.d.ts", "js/qmq-sockjs.d.ts", "js/qmq-testing.d.ts"}
     assert not {name for name in files if "_test" in name}
 
 
@@ -145,6 +147,18 @@ def test_node_imports_the_package(packed, name, source):
     use = "const c = connect('http://h/stomp', {transports: [new FakeTransport()]});"
     (packed / name).write_text(f"{source} {use} console.log(c instanceof Client, c.state); c.dispose();")
     assert run("node", str(packed / name)) == "true connecting\n"
+
+
+def test_the_packages_types_are_found(packed):
+    (packed / "page.mts").write_text(
+        "import {connect, WebSocketTransport} from 'qmq'; import {FakeTransport} from 'qmq/testing';"
+        "import {transport} from 'qmq/sockjs'; class SockJS { constructor(url: string) {} }"
+        "const client = connect('/stomp', {transports: [WebSocketTransport, transport(SockJS), new FakeTransport()]});"
+        "const state: 'open' | 'connecting' | 'waiting' | 'closed' = client.state;"
+        "// @ts-expect-error\nclient.publish(7);"
+    )
+    options = ["--strict", "--noEmit", "--target", "es2020", "--module", "node16", "--lib", "es2020,dom"]
+    assert run("node_modules/.bin/tsc", *options, str(packed / "page.mts")) == ""
 
 
 def test_esbuild_bundles_the_package(packed):

@@ -71,4 +71,4 @@ function byteLength(data) {
   return (typeof data === 'string' ? UTF8.encode(data) : data).length;
 }
 
-exports = {Decoder, byteLength, encode};
+exports = {Decoder, byteLength, encode, join};

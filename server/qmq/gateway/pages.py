@@ -114,7 +114,7 @@ def routes(stats: Stats, ready: Any, info: dict[str, Any]) -> list[Any]:
         (r"/health/live", Health, {"stats": stats}),
         (r"/health/ready", Health, {"stats": stats, "ready": ready}),
         (r"/info\.json", Info, {"stats": stats, "info": info}),
-        (r"/(qmq\.m?js)", Files, {"stats": stats, "path": dist, "for_all": True}),
+        (r"/(qmq(?:-sockjs)?\.m?js)", Files, {"stats": stats, "path": dist, "for_all": True}),
         (r"/closure/qmq/(.*)", Files, {"stats": stats, "path": str(static_root("closure/qmq")), "for_all": True}),
     ]
     if info["demo"]:
