@@ -1,8 +1,10 @@
 """Whatever a client says, a log line stays one line, and harmless to look at."""
 
 import logging
+import subprocess
 import sys
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,6 +29,13 @@ def test_what_prints_is_one_line_of_what_prints(text):
 def test_characters_that_do_not_print_are_escaped():
     assert printable("zwölf Bücher 本") == "zwölf Bücher 本"
     assert printable("a\r\nb\x1b[2J\0\u2028") == "a\\r\\nb\\x1b[2J\\x00\\u2028"
+
+
+@pytest.mark.parametrize(("level", "heard"), [("debug", True), ("info", False), ("warning", False)])
+def test_what_clients_garble_is_no_news(level, heard):
+    script = f"import logging, qmq.logs as logs; logs.setup({level!r}); logging.getLogger('tornado.general').info('x')"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert (" INFO tornado.general: x" in done.stderr) == heard
 
 
 def test_a_client_cannot_forge_a_line():

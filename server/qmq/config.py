@@ -51,6 +51,7 @@ class Config:
     ready_file: str = setting("", "where to write what is listened on, once connections are accepted")
     drain: float = setting(2.0, "seconds over which clients are sent away when the node stops", 0.0)
     allowed_origins: Strings = setting((), "origins of pages that may connect from other hosts; * for all")
+    allowed_hosts: Strings = setting((), "names by which browsers may call this node, without a port; if empty, any")
     sockjs_legacy: bool = setting(False, "offer the SockJS transports jsonp and htmlfile, for very old browsers")
     sockjs_client: str = setting("", "URL of sockjs-client for the SockJS iframe page; if empty, there is no such page")
     trusted_proxies: Strings = setting((), "addresses and networks of proxies that are believed whose connection it is")
@@ -308,6 +309,9 @@ def _check_neighbours(config: Config) -> None:
     for origin in config.allowed_origins:
         if origin != "*" and normal_origin(origin) is None:
             raise ConfigError(f"allowed_origins: write {origin!r} as https://HOST or https://HOST:PORT")
+    for host in config.allowed_hosts:
+        if normal_origin(f"http://{host}") != f"http://{host.lower()}":
+            raise ConfigError(f"allowed_hosts: {host!r} is no name or address, without a port")
     for text in config.trusted_proxies:
         if parse_network(text) is None:
             raise ConfigError(f"trusted_proxies: {text!r} is no address and no network such as 10.0.0.0/8")

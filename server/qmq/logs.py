@@ -34,3 +34,5 @@ def setup(level: str) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(OneLine("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=level.upper(), handlers=[handler])
+    if level == "info":  # what clients garble is counted; a line for each would let them fill the disk
+        logging.getLogger("tornado.general").setLevel(logging.WARNING)

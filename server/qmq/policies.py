@@ -50,7 +50,7 @@ def policy_of(config: Config) -> Policy:
 
 
 # What takes effect while the node runs. All else is fixed in what was made at the start.
-_RELOADED = ("allow_anonymous", "allowed_origins", "users", "rules", "tokens", "tls", "limits")
+_RELOADED = ("allow_anonymous", "allowed_origins", "allowed_hosts", "users", "rules", "tokens", "tls", "limits")
 _FIXED_LIMITS = frozenset(
     {"queues", "exchanges", "bindings", "memory", "topics", "history"}
     | {"idempotency_keys", "idempotency_seconds", "http_header_bytes"}

@@ -61,6 +61,19 @@ ORIGINS = {
     ),
     "none, of an own page": ({}, None, True, {"Sec-Fetch-Site": "same-origin"}),
     "none, typed by the user": ({}, None, True, {"Sec-Fetch-Site": "none"}),
+    "a name of this node": (
+        {"allowed_hosts": ("a.example",)},
+        "http://a.example:8000",
+        True,
+        {"Host": "A.Example:8000"},
+    ),
+    "a name that leads here, but is another": (
+        {"allowed_hosts": ("a.example",)},
+        "http://evil.example:8000",
+        False,
+        {"Host": "evil.example:8000"},
+    ),
+    "another name, and no page": ({"allowed_hosts": ("a.example",)}, None, False, {"Host": "evil.example"}),
     "octets that are no ASCII": ({}, "http://\xff\xfe", False),
     "empty": ({}, "", False),
 }

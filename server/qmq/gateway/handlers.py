@@ -40,9 +40,13 @@ def check_origin(request: HTTPServerRequest, config: Config) -> None:
     """Lets pages of the same host and of the allowed origins in, and clients that are no browsers.
 
     Raises:
-        QmqError: `bad-origin` for a foreign origin, or for none where one is required.
+        QmqError: `bad-origin` for a foreign origin, for none where one is required, or
+            if the node is called by a name that is not its own: whoever makes up a name may
+            let it lead here, and then takes its pages for ours.
 
     """
+    if config.allowed_hosts and request.host_name not in map(str.lower, config.allowed_hosts):
+        raise QmqError("bad-origin", f"this node is not called {request.host_name[:100]!r}")
     if config.require_origin and "Origin" not in request.headers:
         raise QmqError("bad-origin", "this server requires an Origin header")
     page = foreign_page(request)
