@@ -80,18 +80,20 @@ READY = {
     f"test_{name}"
     for name in ("websocket", "stomp", "tcp", "queues", "back_pressure", "slow_consumer", "history", "faults", "stream",
                  "connection", "bad_input", "repeats", "tls", "api", "api_calls", "api_request", "api_security", "sse",
-                 "avro_http")
+                 "avro_http", "poll", "poll_http", "held", "quiet", "sockjs", "sockjs_connection", "sockjs_legacy")
 }  # fmt: skip
 
 
 def pytest_generate_tests(metafunc):
     """Tests of the gateway run with one thread and with four, unless a mark says why that makes no sense."""
-    if "start_node" in metafunc.fixturenames and "gateway" in metafunc.definition.path.parts:
+    chosen = any("threads" in mark.args[0] for mark in metafunc.definition.iter_markers("parametrize"))
+    if "start_node" in metafunc.fixturenames and "gateway" in metafunc.definition.path.parts and not chosen:
         alone = metafunc.definition.get_closest_marker("one_thread")
         assert alone is None or alone.args, "say why"
-        later = metafunc.definition.path.stem not in READY
         metafunc.parametrize(
-            "threads", [1] if alone or later else [1, 4], ids=lambda count: f"{count}-thread{'s' * (count > 1)}"
+            "threads",
+            [1] if alone or metafunc.definition.path.stem not in READY else [1, 4],
+            ids=lambda count: f"{count}-thread{'s' * (count > 1)}",
         )
 
 

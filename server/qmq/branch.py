@@ -96,11 +96,13 @@ class Branch:
             *pages.routes(self.stats, self._why_not_ready, info),
         ]
 
+    app: App
+
     def serve(self, contexts: Mapping[str, ssl.SSLContext]) -> None:
         """Makes the servers, for which `listen` is to find sockets."""
         door = self.gateway.door
-        app = App(self.routes(self._serve_again), self.config, self.stats, door=door)
-        server = Server(app, self.config, self.stats, door=door)
+        self.app = App(self.routes(self._serve_again), self.config, self.stats, door=door)
+        server = Server(self.app, self.config, self.stats, door=door)
         self.servers = {"http": server, "stomp": TcpServer(self.gateway)}
         for scheme, context in contexts.items():
             self.servers[scheme] = self._tls_listener(scheme, context)

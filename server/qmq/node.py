@@ -35,6 +35,7 @@ from qmq.errors import ConfigError, QmqError
 from qmq.gateway.avro_http import Protocol
 from qmq.gateway.door import Door
 from qmq.gateway.gateway import Gateway
+from qmq.gateway.homes import Homes
 from qmq.loops import Loop, LoopThread
 from qmq.policies import policy_of, reloaded
 from qmq.stats import Stats, Sum
@@ -128,8 +129,10 @@ class Node:
         sockets = self._bind()
         try:
             await self._open_all()
-            for loop, branch, own in zip(self._loops, self.branches, sockets, strict=True):
+            for loop, branch in zip(self._loops, self.branches, strict=True):
                 await loop.run(branch.serve, contexts)
+            self._settle_in()
+            for loop, branch, own in zip(self._loops, self.branches, sockets, strict=True):
                 for scheme, bound in own:
                     await loop.run(branch.listen, scheme, bound)
             if self.config.ready_file:
@@ -171,9 +174,17 @@ class Node:
         trunk, door, protocol = self._plant(), self.door, Protocol()
         for loop, view, stats in zip(self._loops, trunk.views, trunk.stats, strict=True):
             self.branches.append(await loop.run(Branch, self.config, view, stats, self._why_not_ready, door, protocol))
+
+    def _settle_in(self) -> None:
+        """Lets several branches know of each other, before anybody comes."""
+        if len(self.branches) == 1:
+            return
         family = [branch.gateway for branch in self.branches]
-        for gateway in family:
-            gateway.family = family
+        loops = [(loop, branch.app.take) for loop, branch in zip(self._loops, self.branches, strict=True)]
+        for index, branch in enumerate(self.branches):
+            branch.gateway.family = family
+            branch.gateway.home = f"{index}-"
+            branch.app.homes = Homes(index, loops)
 
     def _plant(self) -> Trunk:
         trunk = Trunk(self.config, Origin(self.config.name, _new_epoch()), self._loops, self.stats)

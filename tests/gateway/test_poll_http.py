@@ -22,7 +22,7 @@ async def test_opening_tells_the_session_and_how_long_a_receive_is_held(start_no
     )  # fmt: skip
     found = json.loads(body)
     assert (set(found), found["hold"]) == ({"session", "hold"}, 7000)
-    assert len(found["session"]) == 24
+    assert len(found["session"]) in (24, 26)  # with several threads it begins with the number of one
     peer.ask("/poll", CONNECT)
     assert json.loads((await peer.answer())[2])["session"] != found["session"]
 

@@ -51,6 +51,7 @@ async def resting(node, number):
     assert all(isinstance(stream, Quiet) for stream in server._resting)
 
 
+@pytest.mark.one_thread("looks at streams that rest where their session lives")
 @pytest.mark.gen_test(timeout=20)
 async def test_the_same_connection_serves_request_after_request(start_node, open_session):
     node = await start_node()
@@ -115,6 +116,7 @@ async def test_a_connection_on_which_nothing_more_comes_is_closed(start_node, op
         assert await reader.read() == b""
 
 
+@pytest.mark.one_thread("looks at streams that rest where their session lives")
 @pytest.mark.gen_test(timeout=20)
 async def test_one_that_goes_while_it_rests_is_forgotten(start_node, open_session):
     node = await start_node()
@@ -126,6 +128,7 @@ async def test_one_that_goes_while_it_rests_is_forgotten(start_node, open_sessio
     await resting(node, 0)
 
 
+@pytest.mark.one_thread("looks at streams that rest where their session lives")
 @pytest.mark.gen_test(timeout=20)
 async def test_stopping_closes_those_that_rest(start_node, open_session):
     node = await start_node({"drain": 0.1})

@@ -39,6 +39,7 @@ class Gateway:
 
     Attributes:
         family: The gateways of all the node's loops, this one included.
+        home: What the names of its sessions begin with, so that requests find them; empty if there is one loop.
         loop: Where its connections live.
         logins: Finds out who comes.
 
@@ -55,6 +56,7 @@ class Gateway:
         self._server = server
         self._connections: set[Connection] = set()
         self.family = [self]
+        self.home = ""
         self.loop = asyncio.get_running_loop()
         self._empty = asyncio.Event()
         self._empty.set()

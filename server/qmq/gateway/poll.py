@@ -57,7 +57,7 @@ class PollConnection(Connection):
     ) -> None:
         limits = gateway.config.limits
         super().__init__(gateway.stats, gateway.timing, limits.outbox_bytes, gateway.registry.memory, address)
-        self.id = secrets.token_urlsafe(18)
+        self.id = gateway.home + secrets.token_urlsafe(18)
         self.origin = origin
         self._forget = forget
         self._tls = tls

@@ -18,7 +18,8 @@ from qmq.gateway.connection import Connection
 from qmq.gateway.conversation import Conversation
 from qmq.gateway.gateway import Gateway
 from qmq.gateway.handlers import Problems, check_origin, note_request, preflight, refuse, shared_with_page
-from qmq.gateway.held import Held, Serve
+from qmq.gateway.held import Serve
+from qmq.gateway.homes import hold
 from qmq.gateway.poll import PollConnection
 
 _NUMBER = re.compile(r"[0-9]{1,15}")
@@ -137,7 +138,7 @@ class Session(_Poll):
         goes_on = self.get_query_argument("stream", "") == "1"
         note_request(self)
         headers = {name: value for name, value in self._headers.get_all() if name not in _UNTYPED}
-        held = Held(self, {**headers, "Content-Type": "application/octet-stream"}, self.serve)
+        held = hold(self, {**headers, "Content-Type": "application/octet-stream"}, self.serve)
         connection.receive(held, goes_on)
 
     async def send(self, connection: PollConnection) -> None:

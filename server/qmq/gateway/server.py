@@ -21,6 +21,7 @@ from tornado.web import Application, RequestHandler
 from qmq.config import Config
 from qmq.gateway.door import Door
 from qmq.gateway.handlers import NotFound, TooLarge, note_request
+from qmq.gateway.homes import Homes
 from qmq.gateway.quiet import Quiet, rouse
 from qmq.gateway.stream import untaken
 from qmq.gateway.tls import refuse_tls
@@ -39,6 +40,9 @@ class App(Application):
         otherwise: The handler of what has no route.
         door: Knows the proxies that are believed.
 
+    Attributes:
+        homes: With several loops: where sessions live.
+
     """
 
     def __init__(
@@ -55,13 +59,22 @@ class App(Application):
         self._max_header_bytes = config.limits.http_header_bytes
         self._too_large = more
         self._door = door or Door(config)
+        self.homes: Homes | None = None
 
     def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> Any:
         self._door.proxies.apply(request)
         size = len(request.uri or "") + sum(len(name) + len(value) + 4 for name, value in request.headers.get_all())
         if size > self._max_header_bytes:
             return self.get_handler_delegate(request, TooLarge, self._too_large)
+        if self.homes is not None and (elsewhere := self.homes.elsewhere(request)) is not None:
+            return elsewhere
         return super().find_handler(request, **kwargs)
+
+    def take(self, request: HTTPServerRequest, body: bytes) -> None:
+        """Answers a request that was read on another loop."""
+        delegate: Any = super().find_handler(request)
+        delegate.data_received(body)
+        delegate.finish()
 
 
 class Server(HTTPServer):
