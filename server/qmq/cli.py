@@ -1,4 +1,4 @@
-"""The `qmq` command: serve, pub, sub, request, manage, check-config.
+"""The `qmq` command: serve, pub, sub, request, manage, check-config; those about logins are in `cli_logins`.
 
 A wrong option, key or value is one line on standard error that names it, and exit
 status 2; a server that cannot be reached or that refuses is one line and status 1.
@@ -24,6 +24,7 @@ import click
 
 from qmq import __version__, logs
 from qmq.certificates import client_context, server_context
+from qmq.cli_logins import hash_password, token
 from qmq.client import DEFAULT_URL, Client, connect
 from qmq.config import OPTIONS, Config, Option, load
 from qmq.errors import CODES, ConfigError, QmqError
@@ -342,6 +343,10 @@ def _raise_file_limit() -> None:
     """Lets the process have as many sockets as it is allowed to."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+cli.add_command(hash_password)
+cli.add_command(token)
 
 
 def main() -> None:

@@ -30,6 +30,12 @@ class Shape:
     words: tuple[str, ...]
     key: tuple[str, ...] = ()
 
+    def __str__(self) -> str:
+        if self.kind == EVERYTHING:
+            return EVERYTHING
+        key = ".".join(self.key)
+        return f"{self.kind}{'.'.join(self.words)}{'/' if key else ''}{key}"
+
     def covers(self, asked: Shape) -> bool:
         """Whether everything that `asked` matches is matched by this one too."""
         if self.kind != asked.kind:

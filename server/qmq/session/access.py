@@ -94,10 +94,11 @@ class Access:
         if found is None:
             if len(self._made) >= _MAX_MADE:
                 self._made.clear()
-            found = self._made[principal] = Rights(principal, self._allowed(principal) if self.guarded else None)
+            found = self._made[principal] = Rights(principal, self.allowed(principal) if self.guarded else None)
         return found
 
-    def _allowed(self, principal: Principal) -> dict[str, tuple[Shape, ...]]:
+    def allowed(self, principal: Principal) -> dict[str, tuple[Shape, ...]]:
+        """What rules, and its own token, allow a principal, by action."""
         allowed: dict[str, list[Shape]] = {action: [] for action in Action}
         for action, patterns in principal.rights.items():
             allowed[action] += map(allowing, patterns)

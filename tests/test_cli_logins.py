@@ -1,0 +1,150 @@
+"""`qmq hash-password` and `qmq token`: what they print is what a gateway takes."""
+
+import json
+import os
+import pty
+import re
+import subprocess
+import time
+
+import pytest
+
+from qmq.config import make
+from qmq.policies import policy_of
+from qmq.session.passwords import parse
+from tests.processes import QMQ
+from tests.tokens import SECRET, jwk, private_pem, public_pem, token
+
+
+def qmq(*arguments, stdin="", status=0):
+    """What the command prints, to standard output if all is well, else the one line on standard error."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("QMQ_")}
+    done = subprocess.run([*QMQ, *arguments], input=stdin, capture_output=True, text=True, env=environment, timeout=30)
+    assert done.returncode == status, done.stderr
+    if status:
+        assert done.stderr.startswith("qmq: ")
+        assert done.stderr.count("\n") == 1
+        return done.stderr[5:-1]
+    assert done.stderr == ""
+    return done.stdout
+
+
+@pytest.fixture
+def file(tmp_path):
+    def file(text, name="key"):
+        path = tmp_path / name
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return str(path)
+
+    return file
+
+
+@pytest.mark.parametrize("password", ["right", "with blanks  ", "öäü€"])
+def test_a_hash_of_standard_input(password):
+    found = parse(qmq("hash-password", "--cost", "10", stdin=password + "\n").removesuffix("\n"))
+    assert found.matches(password)
+    assert not found.matches(password.strip() + "x")
+
+
+def test_a_password_is_asked_for_twice_and_not_shown():
+    leader, follower = pty.openpty()
+    process = subprocess.Popen(
+        [*QMQ, "hash-password", "--cost", "10"],
+        stdin=follower, stdout=subprocess.PIPE, stderr=follower, start_new_session=True,
+    )  # fmt: skip
+    os.close(follower)
+    shown = b""
+    for prompts in (1, 2):
+        while shown.count(b": ") < prompts:
+            shown += os.read(leader, 1000)
+        os.write(leader, b"right\n")
+    output, _ = process.communicate(timeout=20)
+    os.close(leader)
+    assert parse(output.decode().strip()).matches("right")
+    assert b"right" not in shown
+
+
+def test_an_empty_password():
+    assert qmq("hash-password", stdin="\n", status=2) == "a password has 1 to 1024 octets, none of them NUL"
+
+
+@pytest.mark.parametrize("algorithm", ["HS256", "RS256", "ES256", "EdDSA"])
+def test_a_token_that_is_made_is_taken(file, algorithm):
+    secret = file(SECRET if algorithm == "HS256" else private_pem(algorithm))
+    public = secret if algorithm == "HS256" else file(public_pem(algorithm), "public")
+    more = ["--issuer", "us", "--audience", "qmq", "--lasts", "60", "--claim", "role=admin", "--claim", "level=3"]
+    said = qmq("token", "make", "alice", "--key", secret, *more, "--publish", "/topic/a.#", "--manage", "#").strip()
+    policy = policy_of(make({"tokens.keys": (public,), "tokens.issuer": "us", "tokens.audience": "qmq"}))
+    principal = policy.by_token(said, time.time())
+    assert (principal.name, principal.claims["role"], principal.claims["level"]) == ("alice", "admin", 3)
+    assert principal.rights == {"publish": ("/topic/a.#",), "manage": ("#",)}
+    assert 50 < principal.expires - time.time() <= 60
+    told = qmq("token", "explain", "--key", public, "--issuer", "us", "--audience", "qmq", stdin=said + "\n")
+    assert f'"alg": "{algorithm}"' in told
+    assert '"role": "admin"' in told
+    assert re.search(r"^good until [-0-9]+ [:0-9]+ UTC, for \d+ seconds$", told, re.MULTILINE)
+    assert "may publish: /topic/a.#\nmay subscribe: nothing\nmay consume: nothing\nmay manage: #\n" in told
+
+
+def test_what_the_configuration_says_counts_for_both(file):
+    keys = file(json.dumps({"keys": [jwk("HS256", "one")]}))
+    config = file(
+        f"""
+        [tokens]
+        keys = ["{keys}"]
+        issuer = "us"
+        [[rules]]
+        who = "al*"
+        allow = "consume"
+        on = ["/queue/jobs.#", "/exchange/logs/{{name}}"]
+        """,
+        "qmq.toml",
+    )
+    said = qmq("token", "make", "alice", "--config", config, "--subscribe", "/topic/a").strip()
+    told = qmq("token", "explain", said, "--config", config)
+    assert '"kid": "one"' in told
+    assert '"iss": "us"' in told
+    assert "may subscribe: /topic/a\nmay consume: /queue/jobs.#, /exchange/logs/alice\n" in told
+    assert SECRET not in told
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (lambda: token(lasts=-60), r"token-expired: .* 6\d seconds ago"),
+        (lambda: token(key="x" * 32), "bad-token: .*none of the keys"),
+        (lambda: token(aud="them"), r"bad-token: .*\(aud\)"),
+        (lambda: "nonsense", "bad-token: .*three parts"),
+        (lambda: token()[:-8], "bad-token: "),
+        (lambda: "e30.e30.", "bad-token: "),
+    ],
+)
+def test_what_is_wrong_with_a_token(file, said, told):
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("QMQ_")}
+    done = subprocess.run(
+        [*QMQ, "token", "explain", "--key", file(SECRET)],
+        input=said(), capture_output=True, text=True, env=environment, timeout=30,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert re.match(f"qmq: {told}", done.stderr), done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ((), "no tokens.keys are configured"),
+        (("--key", "/nowhere/x"), "--key: cannot read /nowhere/x: No such file"),
+        (("--key", "SHORT"), "at least 32 octets"),
+        (("--key", "PUBLIC"), "no private key to sign with"),
+        (("--key", "GOOD", "--publish", "nope"), "qmq.publish: 'nope' is none of"),
+        (("--key", "GOOD", "--claim", "nope"), "--claim must be NAME=VALUE"),
+        (("--key", "GOOD", "--claim", "sub=1"), "names no holder"),
+        (("--key", "GOOD", "--claim", "iss=1"), "cannot be said in a token"),
+        (("--key", "GOOD", "--lasts", "0"), "--lasts"),
+    ],
+)
+def test_tokens_that_cannot_be_made(file, arguments, told):
+    files = {"SHORT": file("x", "short"), "PUBLIC": file(public_pem("ES256"), "public"), "GOOD": file(SECRET)}
+    arguments = [files.get(argument, argument) for argument in arguments]
+    assert told in qmq("token", "make", "alice", *arguments, status=2)
