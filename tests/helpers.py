@@ -8,6 +8,7 @@ does not read. Whatever waits has a deadline, and fails the test when that passe
 import asyncio
 import contextlib
 import json
+import logging
 import socket
 import time
 from dataclasses import dataclass
@@ -56,6 +57,20 @@ async def flooding(peer, octets):
 def connections_of(node):
     """The node's own objects for all connections, whatever thread they live on."""
     return {connection for branch in node.branches for connection in branch.gateway._connections.copy()}
+
+
+@contextlib.contextmanager
+def logging_to(handler):
+    """Gives a handler all that is logged meanwhile, from `debug` on."""
+    root = logging.getLogger()
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
+    try:
+        yield handler
+    finally:
+        root.setLevel(level)
+        root.removeHandler(handler)
 
 
 def server_side(node, peer):

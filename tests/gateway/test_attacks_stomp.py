@@ -15,7 +15,7 @@ from qmq.wire import stomp
 from tests.gateway.poll_peer import Poller
 from tests.gateway.queue_peers import BOTH, open_peer
 from tests.gateway.sockjs_peer import SockJs
-from tests.helpers import Witness, until, ws
+from tests.helpers import Witness, logging_to, until, ws
 
 SLOW = {"a login": b"CONNECT\nx:", "a login with a body": b"CONNECT\ncontent-length:1000\n\n", "nothing": b"\n"}
 
@@ -163,13 +163,8 @@ class Lines(logging.Handler):
 @pytest.fixture
 def lines():
     """All that is logged, from `debug` on."""
-    handler, root = Lines(), logging.getLogger()
-    level = root.level
-    root.addHandler(handler)
-    root.setLevel(logging.DEBUG)
-    yield handler.lines
-    root.setLevel(level)
-    root.removeHandler(handler)
+    with logging_to(Lines()) as handler:
+        yield handler.lines
 
 
 @pytest.mark.gen_test(timeout=20)

@@ -16,6 +16,7 @@ from qmq.session.passwords import hashed
 from qmq.wire import stomp
 from tests.gateway.api_peer import ApiPeer
 from tests.gateway.entrances import TRANSPORTS, Refused, Shown, bearer, enter
+from tests.helpers import logging_to
 from tests.tokens import SECRET, token
 
 PASSWORD, WRONG = "swordfish-is-right", "swordfish-is-wrong"
@@ -40,13 +41,8 @@ class Everything(logging.Handler):
 @pytest.fixture
 def said():
     """All that is logged, from `debug` on; tests add what is answered."""
-    handler, root = Everything(), logging.getLogger()
-    level = root.level
-    root.addHandler(handler)
-    root.setLevel(logging.DEBUG)
-    yield handler.said
-    root.setLevel(level)
-    root.removeHandler(handler)
+    with logging_to(Everything()) as handler:
+        yield handler.said
 
 
 async def try_everything(node, said):

@@ -10,7 +10,6 @@ Nothing here knows HTTP or STOMP, and certificates are made into contexts elsewh
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import logging
 import socket
@@ -20,6 +19,7 @@ from typing import Any
 from tornado.iostream import IOStream, SSLIOStream
 from tornado.tcpserver import TCPServer
 
+from qmq.gateway.arrival import Arrival, Arrivals
 from qmq.gateway.door import Door
 from qmq.gateway.listener import hand_over
 from qmq.sections import Limits
@@ -95,7 +95,7 @@ def refuse_tls(stream: IOStream, stats: Stats) -> None:
         stream.stats = stats  # type: ignore[attr-defined]
 
 
-class TlsListener:
+class TlsListener(Arrivals):
     """Agrees on TLS with new connections, all together within `connect_seconds`.
 
     Attributes:
@@ -114,61 +114,47 @@ class TlsListener:
     def __init__(
         self, context: ssl.SSLContext, inside: TCPServer, outside: TCPServer, limits: Limits, stats: Stats, door: Door
     ) -> None:
+        super().__init__(limits, stats)
         self.context = context
         self.inside = inside
         self.outside = outside
-        self.limits = limits
-        self.stats = stats
         self.door = door
-        self.arrivals: set[_Arrival] = set()
 
-    def stop(self) -> None:
-        """Closes what has not agreed on TLS yet."""
-        for arrival in list(self.arrivals):
-            arrival.close()
+    def gone(self, arrival: Arrival) -> None:
+        self.door.end(arrival.address[0])
 
     def accept(self, sock: socket.socket, address: Any) -> None:
         """Takes a new connection."""
         if self.door.begin(address[0]):
-            self.arrivals.add(_Arrival(self, sock, address))
+            _Arrival(self, sock, address)
         else:
             self.stats.add("connections_dropped")
             sock.close()
 
 
-class _Arrival:
+class _Arrival(Arrival):
     """A connection on its way in: silent, then shaking hands, then passed on, or told off and closed."""
 
-    __slots__ = ("_address", "_listener", "_loop", "_sock", "_timer")
+    __slots__ = ()
 
-    def __init__(self, listener: TlsListener, sock: socket.socket, address: Any) -> None:
-        sock.setblocking(False)
-        self._listener = listener
-        self._sock = sock
-        self._address = address
-        self._loop = asyncio.get_running_loop()
-        self._timer = self._loop.call_later(listener.limits.connect_seconds, self._give_up)
-        self._loop.add_reader(sock.fileno(), self._look)
+    _arrivals: TlsListener
 
-    def _look(self) -> None:
+    def look(self) -> None:
         """Looks at the first octet, and leaves it where it is."""
-        try:
-            first = self._sock.recv(1, socket.MSG_PEEK)
-        except BlockingIOError:
+        first = self._receive(1, socket.MSG_PEEK)
+        if first is None:
             return
-        except OSError:
-            first = b""
         if not first:
             self._give_up()
         elif first[0] == _HANDSHAKE:
             self._begin()
         else:
-            self._pass_on(self._listener.outside, IOStream)
+            self._pass_on(self._arrivals.outside, IOStream)
 
     def _begin(self) -> None:
         self._loop.remove_reader(self._sock.fileno())
         try:
-            self._sock = self._listener.context.wrap_socket(self._sock, server_side=True, do_handshake_on_connect=False)
+            self._sock = self._arrivals.context.wrap_socket(self._sock, server_side=True, do_handshake_on_connect=False)
         except OSError:  # it is gone already
             self._give_up()
             return
@@ -192,49 +178,25 @@ class _Arrival:
         except OSError:
             self._give_up()
         else:
-            self._pass_on(self._listener.inside, TlsStream)
+            self._pass_on(self._arrivals.inside, TlsStream)
 
     def _pass_on(self, server: TCPServer, kind: type[IOStream]) -> None:
         self._forget()
-        hand_over(server, self._sock, self._address, kind)
+        hand_over(server, self._sock, self.address, kind)
 
     def _refuse(self, error: ssl.SSLError) -> None:
         """Ends a handshake that failed. OpenSSL has told the client why; it gets the time to read it."""
         reason = error.reason or "unknown"
         refused = isinstance(error, ssl.SSLCertVerificationError) or reason == "PEER_DID_NOT_RETURN_A_CERTIFICATE"
-        self._listener.stats.add("tls_certificates_refused" if refused else "tls_handshakes_failed")
-        log.debug("handshake with %s failed: %s", self._address, getattr(error, "verify_message", "") or reason)
+        self._arrivals.stats.add("tls_certificates_refused" if refused else "tls_handshakes_failed")
+        log.debug("handshake with %s failed: %s", self.address, getattr(error, "verify_message", "") or reason)
         with contextlib.suppress(OSError):
             self._sock.shutdown(socket.SHUT_WR)
         self._timer.cancel()
-        self._timer = self._loop.call_later(self._listener.limits.linger_seconds, self.close)
+        self._timer = self._loop.call_later(self._arrivals.limits.linger_seconds, self.close)
         self._loop.add_reader(self._sock.fileno(), self._discard)
 
     def _discard(self) -> None:
         # After its shutdown() the socket gives what comes as it is.
-        try:
-            if self._sock.recv(_DISCARD):
-                return
-        except BlockingIOError:
-            return
-        except OSError:
-            pass
-        self.close()
-
-    def _give_up(self) -> None:
-        self._listener.stats.add("connections_unfinished")
-        self.close()
-
-    def close(self) -> None:
-        """Closes the socket without a word."""
-        self._forget()
-        self._sock.close()
-
-    def _forget(self) -> None:
-        self._timer.cancel()
-        if self._sock.fileno() >= 0:
-            self._loop.remove_reader(self._sock.fileno())
-            self._loop.remove_writer(self._sock.fileno())
-        if self in self._listener.arrivals:
-            self._listener.arrivals.discard(self)
-            self._listener.door.end(self._address[0])
+        if self._receive(_DISCARD) == b"":
+            self.close()
