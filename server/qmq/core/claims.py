@@ -89,6 +89,7 @@ class Claim:
     def cancelled(self, consumer: Consumer, error: QmqError) -> None:
         self.error = error
         self._claims.drop(self)
+        del self.consumer
         self._changed()
 
     def close(self) -> list[Claimed]:
@@ -103,11 +104,11 @@ class Claim:
             self._claims.host.arrive()
             given, self._given = self._given, []
             if self.error is not None:
-                raise self.error
+                raise QmqError(self.error.code.name, self.error.detail)  # anew: it would keep its own traceback
             self.consumer.stop()
             self._claims.keep(self, len(given))
             if not given:
-                self.consumer.cancel()
+                self.end()
         return [Claimed(f"{self.key}.{tag}", message, deliveries) for tag, message, deliveries in given]
 
     def abandon(self) -> None:
@@ -116,7 +117,13 @@ class Claim:
         with self._claims.host.lock:
             self._given.clear()
             self._claims.drop(self)
-            self.consumer.cancel()
+            if self.error is None:
+                self.end()
+
+    def end(self) -> None:
+        """Ends its consumer, which gives back what is not settled."""
+        self.consumer.cancel()
+        del self.consumer  # the two would keep each other
 
     def _changed(self) -> None:
         callback, self.on_change = self.on_change, None
@@ -199,7 +206,7 @@ class Claims:
             self._count(holder, -1)
             if not claim.most:
                 del self._claims[key]
-                claim.consumer.cancel()
+                claim.end()
 
     def keep(self, claim: Claim, given: int) -> None:
         """Keeps a claim that takes no more, until all of it is settled."""

@@ -128,9 +128,11 @@ class Call(HTTPMessageDelegate):
         """All has come."""
         if self._answered:
             return
+        early, self._error = self._error, None  # its traceback leads to this very object
+        if early is not None:
+            self.refuse(early)
+            return
         try:
-            if self._error is not None:
-                raise self._error
             if self._route is None:  # OPTIONS
                 self.respond(Answer(b"", 204))
                 return

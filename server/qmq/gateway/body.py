@@ -27,7 +27,7 @@ class Body:
 
     """
 
-    __slots__ = ("_chunks", "_error", "_unzip", "most", "size")
+    __slots__ = ("_chunks", "_unzip", "_wrong", "most", "size")
 
     def __init__(self, most: int, connection: Any) -> None:
         connection.set_max_body_size(_READ_ON * most)
@@ -35,7 +35,7 @@ class Body:
         self._chunks: list[bytes] = []
         self.size = 0
         self._unzip: Any = None
-        self._error: QmqError | None = None
+        self._wrong: tuple[str, str] | None = None  # code and detail: an error would keep its own traceback
 
     def begin(self, headers: Mapping[str, str]) -> None:
         """Is told how it comes.
@@ -60,18 +60,18 @@ class Body:
 
     def feed(self, chunk: bytes) -> None:
         """Takes a piece."""
-        if self._error is not None:
+        if self._wrong is not None:
             return
         if self._unzip is not None:
             try:
                 chunk = self._unzip.decompress(chunk, self.most + 1 - self.size)
             except zlib.error:
-                self._error = QmqError("bad-request", "the body is no gzip")
+                self._wrong = "bad-request", "the body is no gzip"
                 return
         self.size += len(chunk)
         if self.size > self.most:
             self._chunks.clear()
-            self._error = self.too_large()
+            self._wrong = self._too_large
             return
         self._chunks.append(chunk)
 
@@ -82,12 +82,16 @@ class Body:
             QmqError: `body-too-large`; `bad-request` if it was to be gzip and is none, or is cut off.
 
         """
-        if self._error is not None:
-            raise self._error
+        if self._wrong is not None:
+            raise QmqError(*self._wrong)
         if self._unzip is not None and not self._unzip.eof:
             raise QmqError("bad-request", "the body is cut off: its gzip has no end")
         return self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
 
     def too_large(self) -> QmqError:
         """What there is to say if it has more than it may."""
-        return QmqError("body-too-large", f"a request's body has at most {self.most} octets")
+        return QmqError(*self._too_large)
+
+    @property
+    def _too_large(self) -> tuple[str, str]:
+        return "body-too-large", f"a request's body has at most {self.most} octets"

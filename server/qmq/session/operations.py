@@ -118,6 +118,7 @@ class Waiter:
         if subscription is not None:
             self._operations.registry.hub.unsubscribe(subscription)
             self._operations.waiting -= 1
+            del self._outbox.sink  # the two would keep each other
         self.on_change = None
         messages = self.messages
         return Reading(messages, messages[-1].id if messages else self._cursor, True)
