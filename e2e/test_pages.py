@@ -116,9 +116,29 @@ def test_a_killed_page_disturbs_nobody(chrome, pages, death):
     assert survivor.run("return errors") == []
 
 
-# Keeps a page's own thread busy: what it is sent fills its browser's buffers, then the
-# kernel's, and then waits in the server. Those buffers hold tens of megabytes.
-HANG = "setTimeout(() => { const end = Date.now() + arguments[0]; while (Date.now() < end); }, 0)"
+# Keeps a page's own thread waiting until something is published to wake it: what it is sent fills its
+# browser's buffers, then the kernel's, and then waits in the server. Those buffers hold tens of megabytes.
+HANG = """
+await client.subscribe('/topic/hang', () => {
+  for (let answer = {messages: []}; !answer.messages.length;) {
+    const request = new XMLHttpRequest();
+    request.open('GET', '/api/v1/messages?destination=/topic/wake&from=earliest&wait=20', false);
+    request.send();
+    answer = JSON.parse(request.responseText);
+  }
+}).ready;
+"""
+
+
+def hang(gateway, page):
+    """Lets a page hang; no script can be run in it until `wake`."""
+    page.run(HANG)
+    gateway.command("pub", "/topic/hang", "now")
+
+
+def wake(gateway):
+    """Lets the pages that hang go on."""
+    gateway.command("pub", "/topic/wake", "now")
 
 
 def flood(gateway, destination, count, last="x" * 65536):
@@ -139,9 +159,8 @@ def test_a_page_that_stops_reading_is_dropped_with_its_reason_and_others_are_not
     start(reader, "/topic/flood", {"maxBytes": 16 << 20, "maxMessages": 100_000})
     granted = start(stuck, "/topic/flood", {"maxMessages": 10, "overflow": "disconnect"})
     assert granted["maxMessages"] == 10
-    stuck.run(
-        "window.ended = new Promise((resolve) => client.onerror = (e) => resolve([e, got.length]));" + HANG, 12_000
-    )
+    stuck.run("window.ended = new Promise((resolve) => client.onerror = (e) => resolve([e, got.length]))")
+    hang(gateway, stuck)
     sent = 0
     while not any("slow-consumer" in line for line in gateway.lines()):
         flood(gateway, "/topic/flood", 100)
@@ -149,6 +168,7 @@ def test_a_page_that_stops_reading_is_dropped_with_its_reason_and_others_are_not
         until(lambda sent=sent: reader.run("return got.length") == sent, what="all messages on the page that reads")
         assert sent < 4000
     assert reader.run("return errors") == []
+    wake(gateway)
     reason = stuck.run("const [e, had] = await ended; return {code: e.code, detail: e.detail, retry: e.retry, had}")
     assert reason["code"] == "slow-consumer"
     assert "max-messages of /topic/flood is 10" in reason["detail"]
@@ -159,8 +179,9 @@ def test_a_page_that_stops_reading_is_dropped_with_its_reason_and_others_are_not
 def test_a_page_that_stops_reading_and_conflates_gets_the_latest(gateway, pages):
     stuck = pages("/demo/", "localhost")
     start(stuck, "/topic/quotes", {"maxMessages": 5, "overflow": "conflate", "conflateKey": "symbol"})
-    stuck.run(HANG, 6_000)
+    hang(gateway, stuck)
     flood(gateway, "/topic/quotes", 1500, "last")
+    wake(gateway)
     until(lambda: stuck.run("return got.at(-1)") == "last", seconds=20, what="the latest quote")
     assert stuck.run("return got.length") < 1500
     assert stuck.run("return errors") == []
