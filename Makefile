@@ -33,7 +33,7 @@ js: node_modules/.package-lock.json  ## Compiles closure/ to js/dist
 docs: $(VENV)/test.stamp  ## Prints the tables in docs/ anew, from the code that they describe
 	$(BIN)/python docs/tables.py
 
-bench: $(VENV)/bench.stamp  ## QMQ beside the floor and its peers; about twelve minutes
+bench: $(VENV)/bench.stamp  ## QMQ beside the floor and its peers; about fourteen minutes
 	$(BIN)/python -m bench
 
 bench-peers:
