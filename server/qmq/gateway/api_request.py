@@ -93,6 +93,11 @@ class Call(HTTPMessageDelegate):
         if self._octets.is_declared_too_large(headers):
             dismiss(connection, self._head_and_body(self._octets.too_large()), self.api.gateway.timing.linger)
             self._answered = True
+        elif "Transfer-Encoding" in headers or headers.get("Content-Length", "0") != "0":
+            self._octets.answer_for(connection.stream, self._broken)
+
+    def _broken(self) -> bytes:
+        return self._head_and_body(QmqError("bad-request", "the body breaks the rules of HTTP"))
 
     def _find(self, method: str) -> None:
         if not self.api.gateway.ready:
@@ -126,6 +131,7 @@ class Call(HTTPMessageDelegate):
 
     def finish(self) -> None:
         """All has come."""
+        self._octets.settle()
         if self._answered:
             return
         early, self._error = self._error, None  # its traceback leads to this very object
@@ -263,6 +269,7 @@ class Call(HTTPMessageDelegate):
 
     def on_connection_close(self) -> None:
         """The client has gone."""
+        self._octets.settle()
         self._answered = True
         if self.hold is not None:
             del self.api.holds[self.hold]

@@ -7,11 +7,12 @@ and the connection can be used again. Nothing here knows what is in it.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from qmq.errors import QmqError
 
+_BARE = b"HTTP/1.1 400 Bad Request\r\n\r\n"  # what Tornado says then, before it closes the connection
 _READ_ON = 4  # times as much as is allowed is read, before the connection is closed
 
 
@@ -27,13 +28,14 @@ class Body:
 
     """
 
-    __slots__ = ("_chunks", "_unzip", "_wrong", "most", "size")
+    __slots__ = ("_chunks", "_stream", "_unzip", "_wrong", "most", "size")
 
     def __init__(self, most: int, connection: Any) -> None:
         connection.set_max_body_size(_READ_ON * most)
         self.most = most
         self._chunks: list[bytes] = []
         self.size = 0
+        self._stream: Any = None
         self._unzip: Any = None
         self._wrong: tuple[str, str] | None = None  # code and detail: an error would keep its own traceback
 
@@ -57,6 +59,24 @@ class Body:
         """Whether the request itself says that it has more than it may, so that none of it need be read."""
         length = headers.get("Content-Length", "")
         return length.isdecimal() and (len(length) > 15 or int(length) > self.most)
+
+    def answer_for(self, stream: Any, words: Callable[[], bytes]) -> None:
+        """Until `settle`: has something to say to who breaks HTTP within the body, where Tornado has one bare line.
+
+        Args:
+            stream: Of the connection.
+            words: The octets of the answer.
+
+        """
+        write = stream.write
+        stream.write = lambda data: write(words() if data == _BARE else data)
+        self._stream = stream
+
+    def settle(self) -> None:
+        """The body has come, or never will."""
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            del stream.write
 
     def feed(self, chunk: bytes) -> None:
         """Takes a piece."""
