@@ -200,6 +200,35 @@ def test_a_laptop_that_slept_until_it_was_given_up_has_everything(gateway, pages
     assert all(page.run("return recovered.map(([isWhole]) => isWhole)"))
 
 
+@pytest.mark.parametrize("gateway", [HASTY], indirect=True, ids=["hasty"])
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_a_tab_in_the_background_stays_connected(gateway, pages, transport):
+    page = pages("/demo/")
+    assert page.run(TRANSPORTS[transport] + OPEN) == transport
+    page.run("""
+      window.seen = [];
+      client.subscribe('/topic/questions', (m) => {
+        seen.push(document.visibilityState);
+        client.publish('/topic/answers', m.text());
+      });
+    """)
+    page.run("await client.publish('/topic/numbers', '0')")  # the subscription was before it
+    pages("/health/live")  # another tab, which hides it
+
+    async def ask():
+        async with await connect(gateway.url) as client:
+            answers = aiter(await client.subscribe("/topic/answers"))
+            for number in range(4):
+                await client.publish("/topic/questions", str(number))
+                async with asyncio.timeout(10):
+                    assert (await anext(answers)).text() == str(number)
+                await asyncio.sleep(1.2)  # twice the time after which a client is gone that says nothing
+
+    asyncio.run(ask())
+    assert page.run("return seen") == ["hidden"] * 4
+    assert page.run("return [states.filter((s) => !s.startsWith('open')), recovered, errors]") == [[], [], []]
+
+
 def test_two_tabs_come_back_each_for_itself(gateway, pages, relay):
     between = relay()
     one = pages("/demo/", url=between.url)
