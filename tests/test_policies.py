@@ -33,7 +33,7 @@ def policy(**values):
 
 def test_without_anything_everybody_may_do_everything():
     found = policy()
-    assert found.without_login() is ANONYMOUS
+    assert found.rights(ANONYMOUS).principal is ANONYMOUS
     assert not found.has_logins
     assert found.access.rights(ANONYMOUS).allows("publish", "/queue/a")
 
@@ -45,7 +45,7 @@ def test_users_and_rules():
     assert rights.allows("publish", "/topic/alice.x")
     assert not rights.allows("publish", "/topic/bob.x")
     with pytest.raises(QmqError, match="login-required"):
-        found.without_login()
+        found.rights(ANONYMOUS)
 
 
 @pytest.mark.parametrize("values", [{"users": (ALICE,)}, {"users": (ALICE,), "rules": ()}])
@@ -56,14 +56,14 @@ def test_once_there_are_users_what_no_rule_allows_is_forbidden(values):
 
 def test_rules_alone_are_for_those_who_come_without_login():
     found = policy(rules=({"kind": "anonymous", "allow": "publish", "on": "/topic/a"},))
-    rights = found.access.rights(found.without_login())
+    rights = found.rights(ANONYMOUS)
     assert rights.allows("publish", "/topic/a")
     assert not rights.allows("publish", "/topic/b")
 
 
 def test_anonymous_clients_may_be_let_in_besides():
     found = policy(users=(ALICE,), allow_anonymous=True, rules=(RULE,))
-    assert not found.access.rights(found.without_login()).allows("publish", "/topic/a")
+    assert not found.rights(ANONYMOUS).allows("publish", "/topic/a")
 
 
 def test_certificates_alone_change_nothing_and_with_rules_they_are_a_login(authority):
@@ -77,7 +77,7 @@ def test_certificates_alone_change_nothing_and_with_rules_they_are_a_login(autho
     assert found.by_uri
     assert found.access.rights(Principal("svc", Kind.CERTIFICATE)).allows("publish", "/topic/a")
     with pytest.raises(QmqError, match="login-required"):
-        found.without_login()
+        found.rights(ANONYMOUS)
 
 
 def test_keys_of_tokens_come_from_files_of_all_kinds(key):

@@ -142,6 +142,32 @@ async def test_users_where_there_were_none(changing, enter_all):
 
 
 @pytest.mark.gen_test(timeout=20)
+async def test_who_is_on_the_way_in_is_looked_at_too(changing, enter_all):
+    slow = {"name": "alice", "password": hashed("right", cost=17)}  # a third of a second
+    node, change = await changing(users=(slow,), rules=ALL)
+    trying = await enter_all(node, "tcp", Shown("alice", "right"), connect=False)
+    await trying.tell("CONNECT", Shown("alice", "right").connect)
+    await until(lambda: node.gateway.logins._trying)
+    upgraded = await enter_all(node, "websocket", bearer(token("alice")), connect=False)
+    change(users=(BOB,), tokens__keys=())
+    await upgraded.tell("CONNECT", {"accept-version": "1.2", "host": "x"})
+    assert await upgraded.sent_away() == "forbidden"
+    assert await trying.sent_away() in ("forbidden", "bad-login")
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_requests_that_wait_come_again_and_are_looked_at(changing, http):
+    node, change = await changing()
+    peer = await http(node)
+    peer.ask("/api/v1/messages?destination=/topic/a.b&wait=15", method="GET", **bearer(token("alice")).headers)
+    await until(lambda: node.gateway.operations.waiting)
+    change(rules=())
+    assert (await peer.answer())[0] == 200
+    peer.ask("/api/v1/messages?destination=/topic/a.b&wait=15", method="GET", **bearer(token("alice")).headers)
+    assert (await peer.answer())[0] == 403
+
+
+@pytest.mark.gen_test(timeout=20)
 async def test_limits_are_for_connections_that_come(changing, enter_all):
     node, change = await changing(rules=ALL)
     old = await enter_all(node, "tcp", Shown("alice", "right"))

@@ -55,8 +55,8 @@ def test_tokens():
 
 
 def test_nobody_in_particular():
-    assert OPEN.without_login() is ANONYMOUS
-    assert code_of(POLICY.without_login) == "login-required"
+    assert OPEN.rights(ANONYMOUS).principal is ANONYMOUS
+    assert code_of(POLICY.rights, ANONYMOUS) == "login-required"
 
 
 @pytest.mark.parametrize(
@@ -79,13 +79,11 @@ def test_who_is_still_known_after_a_reload():
     user, holder = POLICY.by_password("alice", "right"), POLICY.by_token(token("carol"), time.time())
     certificate = Principal("svc", Kind.CERTIFICATE)
     for principal in (user, holder, certificate):
-        assert POLICY.still_knows(principal)
-    assert not POLICY.still_knows(ANONYMOUS)
-    assert OPEN.still_knows(ANONYMOUS)
-    assert not OPEN.still_knows(user)
-    assert not OPEN.still_knows(holder)
+        assert POLICY.knows(principal)
+    assert not OPEN.knows(user)
+    assert not OPEN.knows(holder)
     changed = {"alice": User(USERS["alice"].password, "another proof")}
-    assert not Policy(users=changed).still_knows(user)
+    assert not Policy(users=changed).knows(user)
 
 
 def test_nothing_secret_is_shown():

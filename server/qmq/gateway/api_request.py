@@ -208,7 +208,7 @@ class Call(HTTPMessageDelegate):
 
     def _act_as(self, principal: Principal) -> None:
         try:
-            self.rights = self.api.gateway.logins.require(principal)
+            self.rights = self.api.gateway.logins.rights(principal)
         except QmqError as error:
             self.refuse(error)
         else:

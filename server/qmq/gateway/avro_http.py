@@ -182,7 +182,7 @@ class AvroHandler(Problems):
     async def _rights(self) -> Rights:
         """What the caller may do."""
         logins = self.gateway.logins
-        return logins.require(await logins.principal(self.request))
+        return logins.rights(await logins.principal(self.request))
 
     def _message(self) -> bytes:
         """The one message of the body.

@@ -131,7 +131,7 @@ class Gateway:
             self._server,
             self._desk,
             self.logins,
-            self.logins.rights(connection.principal),
+            connection.principal,
         )
 
     def review(self) -> None:

@@ -53,15 +53,21 @@ class Logins:
         self._trying: set[asyncio.Future[Principal]] = set()
 
     def rights(self, principal: Principal) -> Rights:
-        """What a principal may do now."""
-        return self._door.policy.access.rights(principal)
+        """What a principal may do now.
+
+        Raises:
+            QmqError: `login-required` for who is anonymous where that is not enough; `forbidden` for who is known no
+                more.
+
+        """
+        return self._door.policy.rights(principal)
 
     # HTTP
 
     async def principal(self, request: HTTPServerRequest) -> Principal:
         """Who makes a request, by its `Authorization`, `access_token`, cookie or client certificate, in this order.
 
-        Who shows none of them is anonymous; whether that is enough is for the caller to decide (`require`).
+        Who shows none of them is anonymous; whether that is enough, its `rights` say.
 
         Raises:
             QmqError: `bad-login`, `bad-token`, `token-expired`; `bad-request` for a header that makes no sense.
@@ -79,17 +85,6 @@ class Logins:
                 return self._by_token(token, address)
         return self.holder(getattr(request.connection, "stream", None))
 
-    def require(self, principal: Principal) -> Rights:
-        """The rights of who has made a request.
-
-        Raises:
-            QmqError: `login-required`, if it is anonymous and that is not enough.
-
-        """
-        if principal is ANONYMOUS:
-            self._door.policy.without_login()
-        return self.rights(principal)
-
     def holder(self, stream: Any) -> Principal:
         """Whose certificate was shown on a stream, which TLS has verified."""
         sock = getattr(stream, "socket", None)
@@ -104,8 +99,7 @@ class Logins:
         policy, address = self._door.policy, _connection_of(session).address
         try:
             if not policy.has_logins or not (login or passcode):
-                known = session.rights.principal
-                self._admit(session, known if known is not ANONYMOUS else policy.without_login())
+                self._admit(session, session.rights.principal)
             elif policy.takes_for_token(login, passcode):
                 self._admit(session, self._by_token(passcode, address))
             else:
@@ -129,10 +123,11 @@ class Logins:
         return _left(principal) or 0
 
     def _admit(self, session: stomp.Session, principal: Principal) -> None:
+        rights = self.rights(principal)
         refusal = self.count(_connection_of(session), principal)
         if refusal is not None:
             raise refusal
-        session.admit(self.rights(principal), _left(principal))
+        session.admit(rights, _left(principal))
 
     def _try(self, session: stomp.Session, login: str, passcode: str, address: str) -> None:
         remembered = self._recall(login, passcode)
@@ -190,9 +185,7 @@ class Logins:
         if found is None:
             return None
         until, principal = found
-        if time.monotonic() < until and self._door.policy.still_knows(principal):
-            return principal
-        return None
+        return principal if time.monotonic() < until and self._door.policy.knows(principal) else None
 
     def _digest(self, login: str, passcode: str) -> bytes:
         # The length keeps the name "a" with the password "bc" from being "ab" with "c".
@@ -233,18 +226,13 @@ class Logins:
 
     def review(self, connections: Iterable[Connection]) -> None:
         """Looks again at everybody, after the policy has changed; who has lost a right that it uses is sent away."""
-        policy = self._door.policy
         for connection in list(connections):
             conversation: Any = connection.conversation
             if not conversation.open:
                 continue  # whoever logs in now is looked at now
             principal = conversation.rights.principal
             try:
-                if principal is ANONYMOUS:
-                    policy.without_login()
-                elif not policy.still_knows(principal):
-                    raise QmqError("forbidden", f"{principal} is known no more")
-                conversation.change(policy.access.rights(principal))
+                conversation.change(self.rights(principal))
             except QmqError as error:
                 connection.fail(error)
             else:

@@ -157,7 +157,7 @@ class Rights:
             if len(decided) >= _MAX_REMEMBERED:
                 decided.clear()
             asked = shape_of(destination)
-            found = any(shape.covers(asked) for shape in self._allowed[action])
+            found = any(shape.covers(asked) for shape in self._allowed.get(action, ()))
             decided[(action, destination)] = found
         return found
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from qmq.errors import QmqError
-from qmq.session.access import Access
+from qmq.session.access import Access, Rights
 from qmq.session.auth import ANONYMOUS, Kind, Principal
 from qmq.session.passwords import Password
 from qmq.session.tokens import Tokens, looks_like_one
@@ -58,16 +58,18 @@ class Policy:
     grace: float = 60.0
     by_uri: bool = False
 
-    def without_login(self) -> Principal:
-        """Who comes without a word.
+    def rights(self, principal: Principal) -> Rights:
+        """What a principal may do, whoever has found out who it is, and when: that may have been under another policy.
 
         Raises:
-            QmqError: `login-required`.
+            QmqError: `login-required` for who has not logged in and should have; `forbidden` for who is known no more.
 
         """
-        if not self.anonymous:
+        if principal is ANONYMOUS and not self.anonymous:
             raise QmqError("login-required")
-        return ANONYMOUS
+        if not self.knows(principal):
+            raise QmqError("forbidden", f"{principal} is known no more")
+        return self.access.rights(principal)
 
     @property
     def has_logins(self) -> bool:
@@ -108,14 +110,14 @@ class Policy:
             raise QmqError("bad-login")
         return Principal(login, Kind.USER, proof=user.proof)
 
-    def still_knows(self, principal: Principal) -> bool:
-        """Whether who came in under an earlier policy would come in under this one, its end left aside."""
+    def knows(self, principal: Principal) -> bool:
+        """Whether who came in under any policy would come in under this one, its end left aside."""
         if principal.kind is Kind.USER:
             user = self.users.get(principal.name)
             return user is not None and user.proof == principal.proof
         if principal.kind is Kind.TOKEN:
             return self.tokens is not None and self.tokens.still_believes(principal)
-        return principal.kind is Kind.CERTIFICATE or self.anonymous
+        return True
 
 
 OPEN = Policy()  # nobody is configured, everybody may do everything

@@ -20,6 +20,7 @@ from qmq.core.registry import Registry
 from qmq.errors import CODES, Code, QmqError
 from qmq.session import stomp_headers
 from qmq.session.access import EVERYTHING, Rights
+from qmq.session.auth import ANONYMOUS, Principal
 from qmq.session.desk import Desk
 from qmq.session.stomp_actions import Actions
 from qmq.session.stomp_encoder import Framing
@@ -58,7 +59,7 @@ class Session:
         server: What CONNECTED names as `server`.
         desk: Answers requests to `/manage/`; without one there is no such destination.
         gate: Finds out who the client is; without one, whoever comes may do everything.
-        rights: Of whom the transport has already found it to be.
+        principal: Who the transport says that it is.
 
     Attributes:
         stream: The pieces that it receives may be joined: only their octets count.
@@ -90,7 +91,7 @@ class Session:
         server: str = "qmq",
         desk: Desk | None = None,
         gate: Gate | None = None,
-        rights: Rights = EVERYTHING,
+        principal: Principal = ANONYMOUS,
     ) -> None:
         self.state = State.NEW
         self.ending: Code | None = None
@@ -99,7 +100,7 @@ class Session:
         self.server = server
         self.stats = stats
         self.version = "1.2"
-        self.rights = rights
+        self.rights = EVERYTHING if gate is None else Rights(principal, {})
         self.registry = registry
         self.outbox = outbox
         self.framing = framing
