@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from qmq.session.operations import Waiter
 from tests.gateway.api_peer import check_problem
 from tests.helpers import until
 
@@ -222,6 +223,14 @@ async def test_what_fails_inside_is_logged_and_not_told(api, logged, monkeypatch
         monkeypatch.setattr(gateway.operations, "manage", lambda *args: 1 / 0)
     assert await peer.refused("internal-error", "GET", "/queues") == ""
     assert await peer.publish("/topic/a", "x")
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_what_fails_after_waiting_is_answered_too(api, logged, monkeypatch):
+    peer = await api({"limits.poll_hold_seconds": 0.05})
+    logged.expect("read_messages failed")
+    monkeypatch.setattr(Waiter, "close", lambda waiter: 1 / 0)
+    await peer.refused("internal-error", "GET", "/messages?destination=/topic/a&wait=1")
 
 
 @pytest.mark.gen_test(timeout=20)

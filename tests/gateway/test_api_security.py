@@ -107,6 +107,22 @@ async def test_who_may_do_what(guarded):
 
 
 @pytest.mark.gen_test(timeout=20)
+async def test_who_goes_while_its_password_is_tried_takes_nothing(guarded):
+    users = ({"name": "alice", "password": hashed("right", cost=16)},)  # takes a while
+    rules = ({"who": "alice", "allow": ["publish", "consume"], "on": "/queue/#"},)
+    peer = await guarded(users=users, rules=rules)
+    await peer.done("POST", "/publish", {"destination": "/queue/a", "body": "x"}, **bearer("alice"))
+    hasty = await guarded()
+    body = b'{"destination":"/queue/a"}'
+    hasty.ask("/api/v1/consume", body, Content_Type="application/json", Authorization=ALICE["Authorization"])
+    await until(lambda: any(gateway.logins._trying for gateway in peer.node.gateway.family))
+    hasty.cut()
+    await until(lambda: not any(gateway.logins._trying for gateway in peer.node.gateway.family))
+    told = await peer.done("POST", "/consume", {"destination": "/queue/a", "wait": 5}, **bearer("alice"))
+    assert [each["body"] for each in told["deliveries"]] == ["x"]
+
+
+@pytest.mark.gen_test(timeout=20)
 async def test_tokens_of_deliveries_are_good_for_who_got_them(guarded):
     peer, bob = await guarded(), bearer("bob")
     await peer.done("POST", "/publish", {"destination": "/queue/b.1", "body": "x"}, **bob)

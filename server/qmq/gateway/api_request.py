@@ -149,6 +149,7 @@ class Call(HTTPMessageDelegate):
             self.refuse(error)
             return
         if self._shows_credentials():
+            self._notice_its_end()
             self._task = asyncio.ensure_future(self._act_as_somebody())
         else:
             self._act_as(ANONYMOUS)
@@ -215,17 +216,23 @@ class Call(HTTPMessageDelegate):
             self._act()
 
     def _act(self) -> None:
-        """Does it, and answers."""
-        assert self._route is not None
+        route = self._route
+        assert route is not None
+        if not self._answered:  # the client may have gone while its password was tried
+            self._answer_with(lambda: route.act(self))
+
+    def _answer_with(self, make: Callable[[], Answer | None]) -> None:
+        """Answers with what comes of it; with nothing yet if it has arranged for the answer to come later."""
         try:
-            answer = self._route.act(self)
+            answer = make()
         except QmqError as error:
             self.refuse(error)
         except Exception:
+            assert self._route is not None
             log.exception("%s failed", self._route.operation.name)
             self.refuse(QmqError("internal-error"))
         else:
-            if answer is not None:  # else it comes later
+            if answer is not None:
                 self.respond(answer)
 
     def charge(self, messages: int) -> None:
@@ -257,15 +264,15 @@ class Call(HTTPMessageDelegate):
         def end() -> None:
             del self.api.holds[hold]
             self.hold = None
-            try:
-                self.respond(give())
-            except QmqError as error:
-                self.refuse(error)
+            self._answer_with(give)
 
-        connection: Any = self.request.connection
-        connection.set_close_callback(self.on_connection_close)
+        self._notice_its_end()
         self.hold = hold = Hold(waits, seconds, end)
         self.api.holds[hold] = None
+
+    def _notice_its_end(self) -> None:
+        connection: Any = self.request.connection
+        connection.set_close_callback(self.on_connection_close)
 
     def on_connection_close(self) -> None:
         """The client has gone."""
