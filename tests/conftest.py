@@ -78,9 +78,10 @@ def authority(tmp_path):
 
 READY = {
     f"test_{name}"
-    for name in ("websocket", "stomp", "tcp", "queues", "back_pressure", "slow_consumer", "history", "faults", "stream",
-                 "connection", "bad_input", "repeats", "tls", "api", "api_calls", "api_request", "api_security", "sse",
-                 "avro_http", "poll", "poll_http", "held", "quiet", "sockjs", "sockjs_connection", "sockjs_legacy")
+    for name in ("websocket", "stomp", "tcp", "queues", "back_pressure", "slow_consumer", "history", "faults",
+                 "stream", "connection", "bad_input", "repeats", "tls", "api", "api_calls", "api_request",
+                 "api_security", "api_crowd", "sse", "avro_http", "poll", "poll_http", "held", "quiet", "sockjs",
+                 "sockjs_connection", "sockjs_legacy")
 }  # fmt: skip
 
 
