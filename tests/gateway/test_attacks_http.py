@@ -103,13 +103,22 @@ async def test_what_others_might_read_otherwise_is_no_request(start_node, dial, 
     assert node.stats["connections_opened"] == 0
 
 
+LAST = {
+    "HTTP/1.0": b"POST /poll HTTP/1.0\r\nHost: x\r\nContent-Length: 0\r\n\r\n",
+    "HTTP/1.0, which knows no chunks": b"POST /poll HTTP/1.0\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "the client says so": b"POST /poll HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("name", LAST)
 @pytest.mark.gen_test(timeout=20)
-async def test_an_old_version_ends_with_its_answer(start_node, dial):
-    """HTTP/1.0 knows no chunks; whatever stands behind its headers is not the next request."""
+async def test_what_stands_behind_the_last_request_is_none(start_node, dial, name):
+    """The connection ends with its answer; what had come already is not done without one."""
     node = await start_node()
     peer = await dial(node)
-    await peer.send(b"POST /poll HTTP/1.0\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", OPEN)
+    await peer.send(LAST[name], OPEN * 3)
     assert (await peer.end()).count(b"HTTP/1.1 ") == 1
+    await asyncio.sleep(0.05)
     assert node.stats["connections_opened"] == 1
 
 
@@ -153,6 +162,7 @@ async def test_what_is_too_large_is_refused(start_node, witness, name):
     assert node.stats["connections_opened"] == 2  # the witness and the poller
 
 
+@pytest.mark.one_thread("looks at the stream of the one server")
 @pytest.mark.gen_test(timeout=30)
 async def test_who_asks_and_does_not_read_is_not_asked_on(start_node, witness):
     """Requests that follow each other are read one by one, each after the answer before it has been taken."""

@@ -24,6 +24,7 @@ def test_limits_may_change_while_clients_are_there():
     assert door.begin("192.0.2.1")
 
 
+@pytest.mark.one_thread("several accept in another order")
 @pytest.mark.gen_test(timeout=30)
 async def test_a_flood_is_told_why_only_so_often(start_node, witness):
     """Above the limit a hundred are told; the rest is closed without a word, and nobody else notices."""

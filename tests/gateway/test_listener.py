@@ -37,6 +37,7 @@ def few_files():
         os.close(number)
 
 
+@pytest.mark.one_thread("counts how often one loop tries")
 @pytest.mark.gen_test(timeout=20)
 async def test_without_file_descriptors_it_waits(start_node, witness, few_files):
     node = await start_node()

@@ -7,7 +7,6 @@ import pytest
 
 from qmq.config import make
 from qmq.gateway.meter import _ADDRESSES, Bucket, Meter, Meters
-from qmq.stats import Stats
 from qmq.wire import stomp
 from qmq.wire.stomp import CountingDecoder
 from tests.gateway.api_peer import ApiPeer
@@ -15,7 +14,7 @@ from tests.gateway.avro_peer import AvroPeer, posting, publish
 from tests.gateway.poll_peer import Poller
 from tests.gateway.queue_peers import BOTH
 from tests.gateway.sockjs_peer import SockJs
-from tests.helpers import until, ws
+from tests.helpers import connections_of, until, ws
 
 SEND = stomp.encode("SEND", {"destination": "/topic/a"}, b"x")
 LAST = stomp.encode("SEND", {"destination": "/topic/a", "receipt": "r"}, b"last")
@@ -73,7 +72,7 @@ async def test_without_such_limits_nothing_is_counted(start_node, join):
     """So they cost nothing: no meter, and the very decoder that counts nothing."""
     node = await start_node()
     await join(node)
-    (connection,) = node.gateway._connections
+    (connection,) = connections_of(node)
     assert connection.meter is None
     assert type(connection.conversation._decoder) is stomp.Decoder
     assert connection.conversation.counts == (0, 0)
@@ -167,7 +166,7 @@ async def test_requests_that_are_too_fast_may_be_refused(start_node, ask):
 
 
 def test_meters_by_address_are_bounded():
-    meters = Meters(make({"limits.publish_rate": 1.0}).limits, Clock(), Stats())
+    meters = Meters(make({"limits.publish_rate": 1.0}).limits, Clock())
     assert meters.take("2001:db8::1", 0, 2) == meters.take("2001:db8::2", 0, 0) == 1.0
     for number in range(_ADDRESSES + 10):
         assert meters.take(str(number), 0, 1) == 0
@@ -189,6 +188,7 @@ async def test_who_is_too_fast_may_be_sent_away(start_node, enter, transport):
     assert node.stats["errors_too-fast"] == 1
 
 
+@pytest.mark.one_thread("drains and aborts one gateway by hand")
 @pytest.mark.parametrize("how", ["go", "drain", "abort"])
 @pytest.mark.gen_test(timeout=20)
 async def test_it_may_end_while_it_is_slowed_down(start_node, enter, how):

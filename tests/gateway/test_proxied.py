@@ -103,6 +103,6 @@ async def test_nobody_else_is_believed(start_node, dial):
 async def test_stopping_closes_those_who_have_not_spoken(proxied, tls_dial):
     node = await proxied()
     peer = await tls_dial(node, "stomp")
-    await until(lambda: node.branch.proxied["stomp"].arrivals)
+    await until(lambda: any(branch.proxied["stomp"].arrivals for branch in node.branches))
     await node.stop()
     assert await peer.end() == b""

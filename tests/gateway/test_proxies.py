@@ -5,7 +5,7 @@ from tornado.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine
 
 from qmq.gateway.proxies import Proxies
 from tests.gateway.poll_peer import Http, Poller, problem
-from tests.helpers import request
+from tests.helpers import request, until
 
 
 def seen(peer, trusted=("10.0.0.0/8", "2001:db8::/32"), forwarded=None, protocol=None):
@@ -65,6 +65,7 @@ async def test_connections_have_the_clients_address(start_node, dial, trusted, a
     assert (await http.answer())[0] == 200
     http.ask("/sockjs/000/abc/xhr", X_Forwarded_For="192.0.2.7")
     assert (await http.answer())[0] == 200
+    await until(lambda: node.gateway.connections == 3)
     found = [(each["transport"], each["address"]) for each in node.gateway.describe()]
     assert sorted(found) == [(kind, address) for kind in ("poll", "sockjs", "websocket")]
     assert node.gateway.door.census.snapshot()[0] == {address: 3}

@@ -246,10 +246,9 @@ class Call(HTTPMessageDelegate):
         """
         if self.api.gateway.registry.memory.crowded:  # other threads are behind with what was published
             self._delay = _PAUSE
-        meters, address = self.api.gateway.meters, self.request.remote_ip or ""
-        if meters is not None:
-            meters.check(address, self._octets.size, messages)
-            self._delay = max(self._delay, meters.take(address, self._octets.size, messages))
+        gateway, asked = self.api.gateway, (self.request.remote_ip or "", self._octets.size, messages)
+        gateway.check_pace(*asked)
+        self._delay = max(self._delay, gateway.charge(*asked))
 
     def wait(self, waits: Any, seconds: float, give: Callable[[], Answer]) -> None:
         """Answers later: when something has come, or the time is over.

@@ -154,26 +154,25 @@ class AvroHandler(Problems):
 
     async def post(self) -> None:
         """Answers a call."""
-        meters, address = self.gateway.meters, self.request.remote_ip or ""
+        gateway, address = self.gateway, self.request.remote_ip or ""
         try:
-            if meters is not None:
-                meters.check(address, self._body.size, 1)
+            gateway.check_pace(address, self._body.size, 1)
             octets = self._message()
             rights = await self._rights()  # first: to read what strangers send costs more
             call = self.protocol.responder().read(octets)
-            before = self.gateway.operations.published
+            before = gateway.operations.published
             reply = self.calls.answer(rights, call)
         except QmqError as error:
             refuse(self, error, self.stats)
             return
-        published = self.gateway.operations.published - before
+        published = gateway.operations.published - before
         if isinstance(reply, Pending):
             await self._wait(reply)
             if self._gone:
                 reply.source.abandon()
                 return
             reply = self.calls.finish(call, reply)
-        wait = meters.take(address, self._body.size, published) if meters is not None else 0.0
+        wait = gateway.charge(address, self._body.size, published)
         if wait:  # and no other request is read before
             await asyncio.sleep(wait)
         self.set_header("Content-Type", CONTENT_TYPE)

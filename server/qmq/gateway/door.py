@@ -13,6 +13,7 @@ from qmq.config import Config
 from qmq.errors import QmqError
 from qmq.gateway.census import Census
 from qmq.gateway.lockout import Lockout
+from qmq.gateway.meter import Meters, limited
 from qmq.gateway.proxies import Proxies
 from qmq.session.auth import Principal
 from qmq.session.policy import OPEN, Policy
@@ -32,6 +33,7 @@ class Door:
         policy: The one in force.
         census: Connections with a conversation, by address and principal.
         lockout: Failed logins, by address.
+        meters: What those send in a second who come with requests, if that is limited.
         proxies: Those who are believed.
 
     """
@@ -55,6 +57,7 @@ class Door:
         self._beginning.most = 2 * limits.connections + _TOLD
         self._beginning.per_address = 2 * some + _TOLD if some else 0
         self.lockout.free = limits.login_failures
+        self.meters = Meters(limits) if limited(limits) else None
         self.proxies = Proxies(config.trusted_proxies)
 
     def try_password(self, login: str, passcode: str) -> Future[Principal]:

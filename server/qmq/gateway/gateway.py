@@ -18,7 +18,7 @@ from qmq.gateway.connection import Connection
 from qmq.gateway.conversation import Timing
 from qmq.gateway.door import Door
 from qmq.gateway.logins import Logins
-from qmq.gateway.meter import Meter, Meters, counted, limited
+from qmq.gateway.meter import Meter, counted
 from qmq.session import stomp
 from qmq.session.desk import Desk
 from qmq.session.operations import Operations
@@ -91,8 +91,6 @@ class Gateway:
             heartbeat_min=limits.heartbeat_ms,
             counted=counted(limits),
         )
-        clock = asyncio.get_running_loop().time
-        self.meters = Meters(limits, clock, self.stats) if limited(limits) else None  # of those who come with requests
 
     @property
     def connections(self) -> int:
@@ -119,6 +117,27 @@ class Gateway:
         self._empty.clear()
         connection.on_end = self._leave
         return self.door.census.enter(connection.address)
+
+    def check_pace(self, address: str, octets: int, messages: int) -> None:
+        """Checks that a request may be taken, where those who are too fast are refused.
+
+        Raises:
+            QmqError: `too-fast`.
+
+        """
+        if self.door.meters is not None:
+            try:
+                self.door.meters.check(address, octets, messages)
+            except QmqError:
+                self.stats.add("clients_too_fast")
+                raise
+
+    def charge(self, address: str, octets: int, messages: int) -> float:
+        """Charges for a request; returns the seconds after which it is to be answered, and no other read before."""
+        wait = self.door.meters.take(address, octets, messages) if self.door.meters is not None else 0.0
+        if wait:
+            self.stats.add("clients_too_fast")
+        return wait
 
     def stomp_session(self, connection: Connection, framing: Framing) -> stomp.Session:
         """A new STOMP conversation for a connection."""

@@ -8,13 +8,14 @@ it has earned what it took in advance, so that TCP slows it down; nobody else no
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import OrderedDict
 from collections.abc import Callable
+from threading import Lock
 
 from qmq.addresses import place
 from qmq.errors import QmqError
 from qmq.sections import Limits
-from qmq.stats import Stats
 
 _ADDRESSES = 10_000  # of clients with requests, remembered at the same time
 
@@ -127,19 +128,20 @@ class Meter:
 class Meters:
     """The meters of clients that come with requests: by address, for each request may come on a connection of its own.
 
+    They are used by all loops of a node.
+
     Args:
         limits: What each of them may.
         clock: Seconds that only grow.
-        stats: Where it is counted how often somebody is too fast.
 
     """
 
-    __slots__ = ("_clock", "_known", "_limits", "_stats")
+    __slots__ = ("_clock", "_known", "_limits", "_lock")
 
-    def __init__(self, limits: Limits, clock: Callable[[], float], stats: Stats) -> None:
+    def __init__(self, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
         self._limits = limits
         self._clock = clock
-        self._stats = stats
+        self._lock = Lock()
         self._known: OrderedDict[str, Meter] = OrderedDict()
 
     def check(self, address: str, octets: int, messages: int) -> None:
@@ -149,18 +151,18 @@ class Meters:
             QmqError: `too-fast`.
 
         """
-        wait = self._of(address).lacks(octets, messages) if self._limits.refuse_too_fast else 0.0
+        if not self._limits.refuse_too_fast:
+            return
+        with self._lock:
+            wait = self._of(address).lacks(octets, messages)
         if wait:
-            self._stats.add("clients_too_fast")
             raise too_fast(wait)
 
     def take(self, address: str, octets: int, messages: int) -> float:
         """Charges for a request; returns the seconds after which it is to be answered."""
-        wait = self._of(address).take(octets, messages)
-        if not wait or self._limits.refuse_too_fast:
-            return 0.0
-        self._stats.add("clients_too_fast")
-        return wait
+        with self._lock:
+            wait = self._of(address).take(octets, messages)
+        return 0.0 if self._limits.refuse_too_fast else wait
 
     def _of(self, address: str) -> Meter:
         where = place(address)

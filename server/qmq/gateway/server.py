@@ -14,7 +14,7 @@ from typing import Any
 
 from tornado.http1connection import HTTP1ServerConnection
 from tornado.httpserver import HTTPServer
-from tornado.httputil import HTTPServerRequest
+from tornado.httputil import HTTPConnection, HTTPMessageDelegate, HTTPServerRequest
 from tornado.iostream import IOStream, UnsatisfiableReadError
 from tornado.web import Application, RequestHandler
 
@@ -129,6 +129,14 @@ class Server(HTTPServer):
         else:
             self._stats.add("connections_dropped")
             stream.close()
+
+    def start_request(self, server_conn: object, request_conn: HTTPConnection) -> HTTPMessageDelegate:
+        assert isinstance(server_conn, HTTP1ServerConnection)
+        if server_conn.stream.closed():
+            # Tornado goes on in what had come before the connection was closed, although nobody can be answered: what
+            # stood behind the last request, as the headers of that one tell it, might be done as another one.
+            return HTTPMessageDelegate()
+        return super().start_request(server_conn, request_conn)
 
     def serve_again(self, stream: IOStream, address: Any) -> None:
         """Takes back a stream whose request was answered by hand, and reads the next one when it comes."""
