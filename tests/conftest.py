@@ -81,7 +81,7 @@ READY = {
     for name in ("websocket", "stomp", "tcp", "queues", "back_pressure", "slow_consumer", "history", "faults",
                  "stream", "connection", "bad_input", "repeats", "tls", "api", "api_calls", "api_request",
                  "api_security", "api_crowd", "sse", "avro_http", "poll", "poll_http", "held", "quiet", "sockjs",
-                 "sockjs_connection", "sockjs_legacy")
+                 "sockjs_connection", "sockjs_legacy", "logins", "expiry", "reload", "certificate_logins")
 }  # fmt: skip
 
 

@@ -51,6 +51,7 @@ async def test_an_event_stream_ends_with_its_token(guarded):
     assert '"code":"token-expired"' in said.rpartition("event: error")[2]
 
 
+@pytest.mark.one_thread("it looks into one loop")
 @pytest.mark.gen_test(timeout=20)
 async def test_who_comes_without_a_token_stays(guarded, enter_all):
     node = await guarded(tokens__grace=0.0)

@@ -206,6 +206,7 @@ async def test_no_loop_waits_for_a_password(guarded, enter_all):
     assert (await slow.frame())[0] == "CONNECTED"
 
 
+@pytest.mark.one_thread("it looks into one loop")
 @pytest.mark.gen_test(timeout=20)
 async def test_a_password_that_was_right_is_remembered_for_a_while_and_only_that(guarded, enter_all, monkeypatch):
     node = await guarded()
@@ -271,6 +272,7 @@ async def test_a_node_without_logins_looks_at_none(start_node, enter_all):
     assert {each["principal"] for each in node.gateway.describe()} == {"anonymous"}
 
 
+@pytest.mark.one_thread("it looks into one loop")
 @pytest.mark.gen_test(timeout=20)
 async def test_a_node_that_stops_leaves_no_password_behind(guarded, enter_all, dial):
     node = await guarded(users=({"name": "alice", "password": hashed("right", cost=17)},))

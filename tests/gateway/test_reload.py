@@ -141,6 +141,7 @@ async def test_users_where_there_were_none(changing, enter_all):
         await enter_all(node, "tcp", Shown())
 
 
+@pytest.mark.one_thread("it looks into one loop")
 @pytest.mark.gen_test(timeout=20)
 async def test_who_is_on_the_way_in_is_looked_at_too(changing, enter_all):
     slow = {"name": "alice", "password": hashed("right", cost=17)}  # a third of a second
@@ -155,6 +156,7 @@ async def test_who_is_on_the_way_in_is_looked_at_too(changing, enter_all):
     assert await trying.sent_away() in ("forbidden", "bad-login")
 
 
+@pytest.mark.one_thread("it looks into one loop")
 @pytest.mark.gen_test(timeout=20)
 async def test_requests_that_wait_come_again_and_are_looked_at(changing, http):
     node, change = await changing()
@@ -200,8 +202,8 @@ async def test_a_broken_file_changes_nothing_and_the_log_says_why(guarded, enter
 
 
 @pytest.mark.gen_test(timeout=20)
-async def test_the_log_names_what_needs_a_restart(guarded, logged, caplog):
-    node = await guarded(lambda: make({**guarded.values, "name": "other", "threads": 1}))
+async def test_the_log_names_what_needs_a_restart(guarded, threads, logged, caplog):
+    node = await guarded(lambda: make({**guarded.values, "name": "other", "threads": threads}))
     logged.expect("only a restart changes name, drain")
     node.reload()
     assert node.config.name == "test"
