@@ -212,6 +212,25 @@ def test_the_same_tries_come_in_where_they_are_allowed(gateway, pages):
             assert (name, page.run(f"const at = arguments[0];\n{TRIES[name]}", gateway.url)) == (name, OPEN[name])
 
 
+LOAD = """
+const {connect} = await import(arguments[0] + '/qmq.mjs');
+await new Promise((done, failed) => {
+  const script = document.createElement('script');
+  Object.assign(script, {src: arguments[0] + '/qmq.js', onload: done, onerror: failed});
+  document.body.append(script);
+});
+const closure = await fetch(arguments[0] + '/closure/qmq/client.js');
+return [typeof connect, typeof qmq.connect, closure.status];
+"""
+
+
+def test_pages_of_all_origins_may_load_the_client(gateway, pages):
+    """As a module and as a script, and its sources; whether they may connect with it is another matter."""
+    with hostile_site() as port:
+        page = pages("/", url=f"http://localhost:{port}")
+        assert page.run(LOAD, gateway.url) == ["function", "function", 200]
+
+
 SECRET = "0123456789abcdef0123456789abcdef"
 _FOLDER = tempfile.TemporaryDirectory()
 _KEY = Path(_FOLDER.name) / "key"
