@@ -29,7 +29,7 @@ from qmq.stats import Stats
 from qmq.wire import stomp
 
 MAX_MESSAGES = 1000  # in one request or answer
-MAX_TOKENS = 10_000
+MAX_TOKENS = 1000
 
 # Envelopes kept at hand: most clients send the same headers again and again.
 _KEPT_ENVELOPES = 256
