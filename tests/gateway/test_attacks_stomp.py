@@ -15,6 +15,7 @@ from qmq.wire import stomp
 from tests.gateway.poll_peer import Poller
 from tests.gateway.queue_peers import BOTH, open_peer
 from tests.gateway.sockjs_peer import SockJs
+from tests.gateway.tls_peers import TlsPeer
 from tests.helpers import Witness, logging_to, until, ws
 
 SLOW = {"a login": b"CONNECT\nx:", "a login with a body": b"CONNECT\ncontent-length:1000\n\n", "nothing": b"\n"}
@@ -47,6 +48,29 @@ async def test_a_login_that_never_ends_is_ended(tls_node, tls_dial, tls_shake, t
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@pytest.mark.parametrize("scheme", ["https", "stomps"])
+@pytest.mark.gen_test(timeout=30)
+async def test_a_handshake_that_never_ends_is_ended(tls_node, tls_dial, tls_join, scheme):
+    """Each octet of the hello comes in time, and all of them never."""
+    node = await tls_node(limits__connect_seconds=0.4)
+    seen = Witness(await tls_join(node))
+    await seen.peer.subscribe("/topic/witness")
+    hello = bytes.fromhex("16030140000100 3ffc 0303") + bytes(1 << 14)
+
+    async def drip(peer):
+        for octet in hello:
+            await peer.send_undeciphered(bytes((octet,)))
+            await asyncio.sleep(0.01)
+
+    begin = time.monotonic()
+    tasks = [asyncio.create_task(drip(await tls_dial(node, scheme, TlsPeer))) for _ in range(20)]
+    await until(lambda: node.stats["connections_unfinished"] == len(tasks))
+    assert 0.35 < time.monotonic() - begin < 2
+    assert await seen.well() < 1
+    assert all(isinstance(each, OSError) for each in await asyncio.gather(*tasks, return_exceptions=True))
+    assert node.door._beginning.total == 0  # the witness counts as a client
 
 
 @pytest.mark.parametrize("transport", ["http", "stomp"])

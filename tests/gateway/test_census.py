@@ -10,6 +10,7 @@ import pytest
 
 from qmq.errors import QmqError
 from qmq.gateway.census import Census
+from qmq.session.passwords import hashed
 from tests.gateway.poll_peer import Http, Poller, problem
 from tests.gateway.queue_peers import BOTH, open_peer
 from tests.helpers import Closed, Peer, plain, request, until, ws
@@ -94,9 +95,10 @@ async def reset_it(peer):
 )
 @pytest.mark.gen_test(timeout=20)
 async def test_however_they_end_nobody_is_left(start_node, transport, how):
-    node = await start_node({**BOTH, "limits.linger_seconds": 0.1})
-    peers = [await open_peer(node, transport) for _ in range(5)]
-    assert node.gateway.door.census.snapshot()[0] == {"127.0.0.1": 5}
+    user = {"name": "ann", "password": hashed("right", cost=4)}
+    node = await start_node({**BOTH, "limits.linger_seconds": 0.1, "users": (user,)})
+    peers = [await open_peer(node, transport, login="ann", passcode="right") for _ in range(5)]
+    assert node.gateway.door.census.snapshot() == ({"127.0.0.1": 5}, {"user 'ann'": 5})
     for peer in peers:
         await how(peer)
     await nobody_left(node)
