@@ -4,15 +4,18 @@ import json
 import os
 import pty
 import re
+import signal
 import subprocess
 import time
 
 import pytest
 
+from qmq.client import connect
 from qmq.config import make
+from qmq.errors import QmqError
 from qmq.policies import policy_of
-from qmq.session.passwords import parse
-from tests.processes import QMQ
+from qmq.session.passwords import hashed, parse
+from tests.processes import QMQ, Serve
 from tests.tokens import SECRET, jwk, private_pem, public_pem, token
 
 
@@ -148,3 +151,44 @@ def test_tokens_that_cannot_be_made(file, arguments, told):
     files = {"SHORT": file("x", "short"), "PUBLIC": file(public_pem("ES256"), "public"), "GOOD": file(SECRET)}
     arguments = [files.get(argument, argument) for argument in arguments]
     assert told in qmq("token", "make", "alice", *arguments, status=2)
+
+
+CONFIG = """
+[[users]]
+name = "alice"
+password = "{}"
+[[rules]]
+allow = ["publish", "subscribe"]
+on = "/topic/#"
+"""
+
+
+def test_a_changed_file_takes_effect_with_sighup_and_a_broken_one_does_not(tmp_path, io_loop):
+    file = tmp_path / "qmq.toml"
+    file.write_text(CONFIG.format(hashed("right", cost=10)))
+    server = Serve(tmp_path / "ready", "--config", str(file), "--drain", "0.1")
+
+    async def use():
+        async with await connect(server.url, login="alice", passcode="right") as client:
+            await client.publish("/topic/a", "x")
+            file.write_text("nonsense")
+            server.process.send_signal(signal.SIGHUP)
+            assert " WARNING qmq: the configuration stays as it was: " in server.process.stderr.readline().decode()
+            await client.publish("/topic/a", "x")
+            file.write_text(CONFIG.format(hashed("a-new-one", cost=10)))
+            server.process.send_signal(signal.SIGHUP)
+            with pytest.raises(QmqError, match="forbidden"):
+                while True:
+                    await client.publish("/topic/a", "x")
+        with pytest.raises(QmqError, match="bad-login"):
+            await connect(server.url, login="alice", passcode="right")
+        await (await connect(server.url, login="alice", passcode="a-new-one")).close()
+
+    try:
+        io_loop.run_sync(use, timeout=20)
+        status, _, errors = server.stop()
+        assert status == 0
+        assert "the configuration was read again" in errors
+        assert "a-new-one" not in errors
+    finally:
+        server.close()

@@ -244,6 +244,21 @@ def test_loopback_needs_no_leave():
     make({"listen": ("http://0.0.0.0:0", "http://example.com:0"), "allow_anonymous": True})
 
 
+def test_beyond_loopback_somebody_must_be_known():
+    user = ({"name": "a", "password": "x"},)
+    make({"listen": ("http://0.0.0.0:0",), "users": user})
+    make({"listen": ("http://0.0.0.0:0",), "tokens.keys": ("file",)})
+    tls = {"tls.certificate": "c", "tls.client_ca": "a", "tls.client_certificates": "required"}
+    make({"listen": ("https://0.0.0.0:0", "http://127.0.0.1:0"), **tls})
+    for listen, more in (
+        ("https://0.0.0.0:0", {**tls, "tls.client_certificates": "optional"}),
+        ("http://0.0.0.0:0", tls),
+        ("http://0.0.0.0:0", {"rules": ({"allow": "publish", "on": "#"},)}),
+    ):
+        with pytest.raises(ConfigError, match="anybody could connect"):
+            make({"listen": (listen,), **more})
+
+
 def test_parse_listen():
     assert parse_listen("http://[::1]:80") == ("http", "::1", 80)
     assert parse_listen("http://127.0.0.1:0") == ("http", "127.0.0.1", 0)

@@ -31,6 +31,7 @@ ACCESS = Access(
         rule("subscribe", "/topic/public", kinds=frozenset({Kind.ANONYMOUS})),
         rule("publish subscribe", "/exchange/logs/a.#", who=("alice",)),
         rule("publish", "/topic/#", who=("root",)),
+        rule("publish", "/topic/q", who=("q[a]?",)),
     ],
     guarded=True,
 )
@@ -62,6 +63,9 @@ DECISIONS = [
     (ANONYMOUS, "subscribe", "/topic/news.eu", False),
     (Principal("a.b", Kind.USER), "publish", "/topic/user.a.b.x", False),
     (Principal("*", Kind.USER), "publish", "/topic/user.x.x", False),
+    (Principal("rootx", Kind.USER), "publish", "/topic/x", False),
+    (Principal("q[a]?", Kind.USER), "publish", "/topic/q", True),
+    (Principal("qax", Kind.USER), "publish", "/topic/q", False),
     (Principal("root", Kind.USER), "publish", "/topic/system", False),
     (Principal("root", Kind.USER), "publish", "/topic/system.peers", False),
     (Principal("root", Kind.USER), "publish", "/topic/systems", True),

@@ -15,6 +15,7 @@ import asyncio
 import base64
 import binascii
 import hashlib
+import logging
 import secrets
 import ssl
 import time
@@ -32,6 +33,8 @@ from qmq.session.auth import ANONYMOUS, Kind, Principal
 
 if TYPE_CHECKING:
     from qmq.session import stomp
+
+log = logging.getLogger("qmq.gateway")
 
 _REMEMBERED = 1000  # passwords that were right
 _REMEMBERED_SECONDS = 60.0
@@ -105,7 +108,7 @@ class Logins:
             else:
                 self._try(session, login, passcode, address)
         except QmqError as error:
-            session.fail(error)
+            self._refuse(session, error)
 
     def refresh(self, session: stomp.Session, token: str) -> int:
         """Takes a new token of the same holder; returns how many milliseconds it has to go.
@@ -129,6 +132,11 @@ class Logins:
             raise refusal
         session.admit(rights, _left(principal))
 
+    def _refuse(self, session: stomp.Session, error: QmqError) -> None:
+        # As whom it came is not logged: some people type their password there.
+        log.info("session %s from %s may not come in: %s", session.name, _connection_of(session).address, error)
+        session.fail(error)
+
     def _try(self, session: stomp.Session, login: str, passcode: str, address: str) -> None:
         remembered = self._recall(login, passcode)
         if remembered is not None:
@@ -145,7 +153,7 @@ class Logins:
             try:
                 self._admit(session, done.result())
             except QmqError as error:
-                session.fail(error)
+                self._refuse(session, error)
             connection.go_on()
 
         task.add_done_callback(tried)

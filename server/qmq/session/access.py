@@ -62,7 +62,7 @@ class Rule:
         """Whether it speaks of this principal."""
         if principal.kind not in (self.kinds or _LOGGED_IN):
             return False
-        if principal.kind is not Kind.ANONYMOUS and not any(fnmatchcase(principal.name, name) for name in self.who):
+        if principal.kind is not Kind.ANONYMOUS and not any(_is_like(principal.name, pattern) for pattern in self.who):
             return False
         return all(_has(principal.claims.get(name), wanted) for name, wanted in self.claims.items())
 
@@ -209,6 +209,11 @@ class Rights:
 
 
 EVERYTHING = Rights(ANONYMOUS, None)  # of those who come to a node on which nobody is configured
+
+
+def _is_like(name: str, pattern: str) -> bool:
+    # Of what the shell knows only * has a meaning here.
+    return fnmatchcase(name, pattern.replace("[", "[[]").replace("?", "[?]"))
 
 
 def _has(value: Any, wanted: Any) -> bool:
