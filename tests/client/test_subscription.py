@@ -178,3 +178,20 @@ async def test_what_a_slow_reader_does_not_read_stays_with_the_gateway(gateway, 
         assert seen[:10] == list(range(1, 11))
         assert seen == sorted(set(seen))  # none twice, none out of order
         assert told == [False] or seen == list(range(1, node.hub.offset))
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_a_reader_that_has_not_begun_does_not_hold_up_answers_for_ever(gateway, monkeypatch):
+    """Who would read is who waits for the answers."""
+    monkeypatch.setattr("qmq.client.subscription._MAX_WAITING", 5)
+    monkeypatch.setattr("qmq.client.conversation._PATIENCE", 0.02)
+    _, url = await gateway()
+    async with await connect(url) as client:
+        reader = await client.subscribe("/topic/a", max_messages=1000)
+        for begin in (0, 500):  # also once it is known to read
+            assert await client.publish_many(("/topic/a", str(begin + number)) for number in range(500)) == 500
+            assert [int((await reader.next()).text()) for _ in range(500)] == list(range(begin, begin + 500))
+        idle = await client.subscribe("/topic/b")
+        await client.publish_many([("/topic/b", "x")] * 10)
+        await until(lambda: idle.waiting == 10)
+        assert reader.waiting == 0

@@ -33,6 +33,7 @@ from qmq.wire import stomp
 
 _log = logging.getLogger("qmq.client")
 
+_PATIENCE = 1.0  # seconds that a reader may hold up the answers to others without reading anything
 _GOODBYE = 5.0  # seconds for the answer to DISCONNECT
 
 Answer = Mapping[str, str]  # the headers of a receipt
@@ -282,6 +283,21 @@ class Conversation:
         self._subscriptions.hold(subscription, held)
         if self._link.connection is not None:
             self._link.connection.hold(self._subscriptions.full)
+        if held:
+            self._look_again(subscription)
+
+    def _look_again(self, subscription: Subscription) -> None:
+        loop = asyncio.get_running_loop()
+        loop.call_later(_PATIENCE, self._look_at, subscription, subscription.waiting)
+
+    def _look_at(self, subscription: Subscription, waiting: int) -> None:
+        """An answer may be behind the messages that nobody reads, and be awaited by who would read them."""
+        if not subscription.full:
+            return
+        if subscription.waiting == waiting and (self._published or self._passing or self._requests.answers):
+            subscription.relent()
+        else:
+            self._look_again(subscription)
 
     def call(self, function: Callable[..., object], *arguments: object) -> None:
         """Calls a function of the program."""

@@ -65,7 +65,8 @@ class Subscription:
     what was not settled to whoever asks. While its reader is behind by 10,000 messages the
     client stops reading from the connection, and the server applies the subscription's
     bounds. It reads on while that reader itself waits for an answer, of `publish` for
-    example, up to 100,000 messages; beyond, the subscription ends with `slow-consumer`.
+    example, or while others do and the reader has read nothing for a second, up to 100,000
+    messages; beyond, the subscription ends with `slow-consumer`.
 
     Attributes:
         destination: What was subscribed to.
@@ -107,6 +108,7 @@ class Subscription:
         self._messages: deque[Received] = deque()
         self._asking = 0
         self._full = False
+        self._relents = False
         self._ended = False
         self._reason: QmqError | None = None
         self._arrived = asyncio.Event()
@@ -143,7 +145,8 @@ class Subscription:
             await self._arrived.wait()
         reads(self)
         message = self._messages.popleft()
-        if self._full:
+        if self._full or self._relents:
+            self._relents = False
             self._look()
         if self._resumes:
             self._read.advance(message.id)
@@ -218,6 +221,21 @@ class Subscription:
             self._messages.clear()
         self._look()
 
+    @property
+    def waiting(self) -> int:
+        """How many messages nobody has read yet."""
+        return len(self._messages)
+
+    @property
+    def full(self) -> bool:
+        """Whether nothing is read from the connection for its sake."""
+        return self._full
+
+    def relent(self) -> None:
+        """Does not hold up the connection any more until its reader reads on."""
+        self._relents = True
+        self._look()
+
     def add_asking(self, number: int) -> None:
         """Counts for how many answers its reader waits."""
         self._asking += number
@@ -243,7 +261,8 @@ class Subscription:
         if waiting >= _MAX_ASKING and not self._ended:
             self._owner.drop(self)
             self.end(QmqError("slow-consumer", f"{waiting} messages of {self.destination} are not read"))
-        full = not self._ended and not self._asking and waiting >= (_MAX_WAITING // 2 if self._full else _MAX_WAITING)
+        holds = not (self._ended or self._asking or self._relents)
+        full = holds and waiting >= (_MAX_WAITING // 2 if self._full else _MAX_WAITING)
         if full is not self._full:
             self._full = full
             self._owner.hold(self, full)
