@@ -76,15 +76,6 @@ def authority(tmp_path):
     return Authority(tmp_path / "certificates")
 
 
-READY = {
-    f"test_{name}"
-    for name in ("websocket", "stomp", "tcp", "queues", "back_pressure", "slow_consumer", "history", "faults",
-                 "stream", "connection", "bad_input", "repeats", "tls", "api", "api_calls", "api_request",
-                 "api_security", "api_crowd", "sse", "avro_http", "poll", "poll_http", "held", "quiet", "sockjs",
-                 "sockjs_connection", "sockjs_legacy", "logins", "expiry", "reload", "certificate_logins")
-}  # fmt: skip
-
-
 def pytest_generate_tests(metafunc):
     """Tests of the gateway run with one thread and with four, unless a mark says why that makes no sense."""
     chosen = any("threads" in mark.args[0] for mark in metafunc.definition.iter_markers("parametrize"))
@@ -93,7 +84,7 @@ def pytest_generate_tests(metafunc):
         assert alone is None or alone.args, "say why"
         metafunc.parametrize(
             "threads",
-            [1] if alone or metafunc.definition.path.stem not in READY else [1, 4],
+            [1] if alone else [1, 4],
             ids=lambda count: f"{count}-thread{'s' * (count > 1)}",
         )
 

@@ -1,10 +1,15 @@
 """QMQ, the Quick Message Queue: a gateway that lets browser pages and back ends publish and subscribe."""
 
+import os
+import sysconfig
 from typing import Any
 
 __version__ = "0.1.0"
 
 __all__ = ["Client", "Config", "Node", "QmqError", "__version__", "connect", "load_config"]
+
+if sysconfig.get_config_var("Py_GIL_DISABLED"):  # Tornado's own extension may turn the lock on (see `native`)
+    os.environ.setdefault("TORNADO_NO_EXTENSION", "1")
 
 _HOMES = {
     "Client": ("qmq.client", "Client"),

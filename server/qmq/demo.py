@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import orjson
+from qmq import native
 
 SYMBOLS = {"ACME": 120.0, "BOLT": 48.0, "CRUX": 310.0, "DUNE": 15.5, "ECHO": 77.0}
 _INTERVAL = 0.25
@@ -43,7 +43,7 @@ class Demo:
             drift = 0.002 * math.log(SYMBOLS[symbol] / price)
             price *= math.exp(drift + random.gauss(0, 0.0025))
             self._prices[symbol] = price
-            body = orjson.dumps({"symbol": symbol, "price": round(price, 2), "at": round(time.time() * 1000)})
+            body = native.dumps({"symbol": symbol, "price": round(price, 2), "at": round(time.time() * 1000)})
             headers = {"content-type": "application/json", "symbol": symbol}
             self._publish_one(f"/topic/demo.prices.{symbol.lower()}", body.decode(), headers)
         self._timer = self._loop.call_later(_INTERVAL, self._publish)

@@ -23,6 +23,7 @@ from typing import Any
 
 from tornado.netutil import bind_sockets
 
+from qmq import native
 from qmq.branch import Branch
 from qmq.certificates import server_context
 from qmq.config import Config, parse_listen
@@ -141,6 +142,7 @@ class Node:
             await self.stop()
             _close(sockets)
             raise
+        _tell_how(self.config.threads)
         if self.config.demo:
             self._demo = Demo(self.publish)
 
@@ -272,6 +274,13 @@ def _sockets(url: str, host: str, port: int, shared: bool = False) -> list[socke
         return bind_sockets(port, host, backlog=_BACKLOG, reuse_port=shared)
     except (OSError, UnicodeError) as error:
         raise ConfigError(f"cannot listen on {url}: {getattr(error, 'strerror', None) or error}") from error
+
+
+def _tell_how(threads: int) -> None:
+    without = f", without {' and '.join(native.left_out)}" if native.left_out else ""
+    log.info("%d thread%s%s", threads, "s" * (threads > 1), without)
+    if native.FREE_THREADED and native.gil():
+        log.warning("threads take turns: an extension has turned the global interpreter lock on")
 
 
 def _close(bound: list[Bound]) -> None:

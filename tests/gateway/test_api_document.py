@@ -15,6 +15,8 @@ from qmq.gateway.api_table import OPERATIONS, PREFIX
 from tests.helpers import plain
 from tests.processes import Serve
 
+pytestmark = pytest.mark.one_thread("the answers know nothing of threads")
+
 SCHEMA = schemathesis.openapi.from_dict(json.loads(json.dumps(document()))).exclude(operation_id="stream_messages")
 
 

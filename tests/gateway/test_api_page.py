@@ -9,6 +9,8 @@ from qmq.gateway.api_page import page
 from qmq.gateway.api_table import OPERATIONS, PREFIX
 from tests.helpers import plain
 
+pytestmark = pytest.mark.one_thread("the answers know nothing of threads")
+
 _ALONE = {"meta", "link", "img"}
 
 

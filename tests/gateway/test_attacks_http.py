@@ -20,6 +20,8 @@ from qmq.stats import Stats
 from tests.gateway.poll_peer import Http, Poller
 from tests.helpers import Peer, Witness, flooding, plain, until
 
+pytestmark = pytest.mark.one_thread("what is refused here is refused before there is a session, on all threads alike")
+
 # What is sent at once, and what then goes on for ever, octet by octet, each of them in time.
 DRIPS = {
     "request line": (b"", b"G"),

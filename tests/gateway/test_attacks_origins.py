@@ -12,6 +12,8 @@ from tests.gateway.poll_peer import Http, Poller, problem
 from tests.gateway.sockjs_peer import SockJs
 from tests.helpers import UPGRADE, plain
 
+pytestmark = pytest.mark.one_thread("what is refused here is refused before there is a session, on all threads alike")
+
 JSON = {"Content_Type": "application/json"}
 WAYS = {
     "WebSocket": ("GET", "/stomp", b"", UPGRADE),

@@ -119,6 +119,7 @@ async def test_tokens_of_deliveries_are_of_no_use_to_others(guarded):
         assert found["settled"] == settled
 
 
+@pytest.mark.one_thread("tells the one gateway")
 @pytest.mark.gen_test(timeout=20)
 async def test_who_waits_while_the_policy_changes_is_answered_and_looked_at_again(guarded):
     node = await guarded()

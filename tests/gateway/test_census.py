@@ -139,6 +139,7 @@ async def test_those_who_never_come_in_are_not_counted_for_ever(start_node, dial
         peer.close()
 
 
+@pytest.mark.one_thread("reaches into the loop of the connections")
 @pytest.mark.gen_test(timeout=20)
 async def test_sessions_of_many_requests_end_too(start_node):
     node = await start_node({"limits.poll_gone_seconds": 0.1})

@@ -8,6 +8,8 @@ from qmq.session.policy import OPEN
 from tests.gateway.queue_peers import BOTH, TcpPeer, open_peer
 from tests.helpers import Closed, Peer, plain, until
 
+pytestmark = pytest.mark.one_thread("counts what one listener accepts, in order")
+
 
 def test_limits_may_change_while_clients_are_there():
     door = Door(make({"limits.connections_per_address": 1}))

@@ -6,6 +6,8 @@ from tornado.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine
 from qmq.gateway.handlers import is_own_page
 from tests.helpers import plain, request
 
+pytestmark = pytest.mark.one_thread("the answers know nothing of threads")
+
 SAFE = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "same-origin",

@@ -14,6 +14,8 @@ from qmq.gateway.listener import Listener
 from qmq.stats import Stats
 from tests.helpers import Peer, plain, until
 
+pytestmark = pytest.mark.one_thread("each thread has listeners of its own, all alike")
+
 
 @pytest.fixture
 def few_files():

@@ -6,6 +6,8 @@ from qmq.gateway import pages
 from qmq.gateway.pages import static_root
 from tests.helpers import plain
 
+pytestmark = pytest.mark.one_thread("the answers know nothing of threads")
+
 PAGES = {
     "/": "text/html; charset=utf-8",
     "/style.css": "text/css; charset=utf-8",

@@ -10,6 +10,8 @@ from tests.gateway.queue_peers import TcpPeer
 from tests.gateway.tls_peers import LISTEN, StompsPeer, TlsPeer
 from tests.helpers import until
 
+pytestmark = pytest.mark.one_thread("each thread has listeners of its own, all alike")
+
 ALL = ("http", "https", "stomp", "stomps")
 FROM = ("192.0.2.7", 4711)
 

@@ -19,6 +19,8 @@ from tests.gateway.entrances import TRANSPORTS, Refused, Shown, bearer, enter
 from tests.helpers import logging_to
 from tests.tokens import SECRET, token
 
+pytestmark = pytest.mark.one_thread("what is written where does not depend on threads")
+
 PASSWORD, WRONG = "swordfish-is-right", "swordfish-is-wrong"
 HASH = hashed(PASSWORD, cost=4)
 

@@ -10,6 +10,8 @@ import pytest
 
 from tests.helpers import plain, request, until
 
+pytestmark = pytest.mark.one_thread("each thread has a server of its own, all alike")
+
 CROWD = Path(__file__).with_name("crowd.py")
 
 

@@ -17,6 +17,11 @@ PAGE = "https://page.example"
 OPENED = {"allowed_origins": (PAGE,)}
 
 
+def sessions_of(node):
+    """The sessions that SockJS knows, on all threads."""
+    return [each for branch in node.branches for each in branch.sockjs[0]._sessions._items.values()]
+
+
 @pytest.fixture
 def sockjs():
     """Opens sessions over xhr: `peer = await sockjs(node)`."""
@@ -148,7 +153,7 @@ async def test_a_session_that_was_closed_says_so_until_nobody_asks_any_more(star
     peer = await sockjs(node)
     await peer.login("DISCONNECT\nreceipt:bye\n\n\0")
     assert [await peer.poll() for _ in range(2)] == ['c[1000,"closed"]'] * 2
-    await until(lambda: not node.branch.sockjs[0]._sessions._items)
+    await until(lambda: not sessions_of(node))
     assert await peer.poll() == "o"  # another session, by the same name
 
 
@@ -157,7 +162,7 @@ async def test_a_second_receiver_is_sent_away(start_node, sockjs, http):
     node = await start_node()
     peer = await sockjs(node)
     peer.down.ask(f"{peer.path}/xhr")
-    session = next(iter(node.branch.sockjs[0]._sessions._items.values()))
+    session = sessions_of(node)[0]
     await until(lambda: session.handler is not None and session.ready)
     other = await http(node)
     other.ask(f"{peer.path}/xhr")
@@ -170,7 +175,7 @@ async def test_a_receiver_that_goes_takes_its_session_along(start_node, sockjs):
     peer = await sockjs(node)
     await peer.login()
     peer.down.ask(f"{peer.path}/xhr")
-    session = next(iter(node.branch.sockjs[0]._sessions._items.values()))
+    session = sessions_of(node)[0]
     await until(lambda: session.ready)
     peer.down.cut()
     await until(lambda: node.gateway.connections == 0)
@@ -185,7 +190,7 @@ async def test_a_session_without_a_receiver_ends(start_node, sockjs):
     await sockjs(node)
     assert node.gateway.connections == 1
     await until(lambda: node.gateway.connections == 0)
-    await until(lambda: not node.branch.sockjs[0]._sessions._items)
+    await until(lambda: not sessions_of(node))
 
 
 @pytest.mark.gen_test(timeout=20)
@@ -386,7 +391,7 @@ async def test_pages_of_foreign_origins_get_nothing_and_leave_nothing(start_node
         Connection="Upgrade", Sec_WebSocket_Version="13", Sec_WebSocket_Key="AAAAAAAAAAAAAAAAAAAAAA==",
     )  # fmt: skip
     assert (await peer.answer())[0] == 403
-    assert node.gateway.connections == 0 and not node.branch.sockjs[0]._sessions._items
+    assert node.gateway.connections == 0 and not sessions_of(node)
 
 
 @pytest.mark.gen_test(timeout=20)

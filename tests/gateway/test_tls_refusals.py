@@ -9,6 +9,8 @@ from tests.authority import Authority
 from tests.gateway.tls_peers import SECURE, TlsPeer, asked, hello, is_refused
 from tests.helpers import plain, request, until
 
+pytestmark = pytest.mark.one_thread("each thread has listeners of its own, all alike")
+
 ALERT = 0x15
 
 # Client certificates

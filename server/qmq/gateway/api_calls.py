@@ -13,8 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
+from qmq import native
 from qmq.core.destination import EXCHANGE, QUEUE
 from qmq.errors import QmqError
 from qmq.gateway import sse
@@ -44,7 +43,7 @@ class Answer:
 
 
 def _json(value: Any) -> Answer:
-    return Answer(orjson.dumps(value))
+    return Answer(native.dumps(value))
 
 
 # Messages
@@ -103,7 +102,7 @@ def _messages(call: Call, reading: Reading, more: dict[str, str], frames: list[b
     if f'"{digest}"' in call.given.get("If-None-Match", ""):
         return Answer(b"", 304, headers)
     shown = frames if frames is not None else [rest.JSON.encode(message) for message in reading.messages]
-    tail = orjson.dumps({"cursor": reading.cursor, "recovered": reading.recovered})[1:]
+    tail = native.dumps({"cursor": reading.cursor, "recovered": reading.recovered})[1:]
     return Answer(b'{"messages":[%b],%b' % (b",".join(shown), tail), 200, headers)
 
 

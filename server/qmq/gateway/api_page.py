@@ -9,10 +9,9 @@ import re
 from html import escape
 from typing import Any, TypeAlias
 
-import orjson
 from tornado.web import RedirectHandler
 
-from qmq import __version__
+from qmq import __version__, native
 from qmq.errors import CODES
 from qmq.gateway.api_document import document
 from qmq.gateway.api_schemas import Schema
@@ -113,7 +112,7 @@ def _table(title: str, rows: list[Row]) -> str:
 
 
 def _json(title: str, value: Any) -> str:
-    return f"    <h3>{title}</h3>\n    <pre>{escape(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())}</pre>"
+    return f"    <h3>{title}</h3>\n    <pre>{escape(native.pretty(value).decode())}</pre>"
 
 
 def _codes(title: str, anchor: str, codes: list[str]) -> str:
@@ -144,7 +143,7 @@ class Document(Problems):
 def routes(stats: Stats) -> list[Any]:
     """The rules for Tornado."""
     shown = {"stats": stats, "content": page(), "kind": "text/html; charset=utf-8"}
-    told = {"stats": stats, "content": orjson.dumps(document()), "kind": "application/json"}
+    told = {"stats": stats, "content": native.dumps(document()), "kind": "application/json"}
     return [
         (r"/api/", Document, shown),
         (r"/api", RedirectHandler, {"url": "/api/", "permanent": False}),

@@ -11,10 +11,10 @@ from http.client import responses
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-import orjson
 from tornado.httputil import HTTPServerRequest
 from tornado.web import HTTPError, RequestHandler
 
+from qmq import native
 from qmq.addresses import normal_origin, same_host
 from qmq.config import Config
 from qmq.errors import QmqError
@@ -125,7 +125,7 @@ def problem(error: QmqError) -> bytes:
     """Its body: problem JSON (RFC 9457)."""
     code = error.code
     told = {"type": "about:blank", "title": code.text, "status": code.status, "code": code.name}
-    return orjson.dumps({**told, "detail": error.detail} if error.detail else told)
+    return native.dumps({**told, "detail": error.detail} if error.detail else told)
 
 
 def whole_problem(error: QmqError) -> bytes:

@@ -11,8 +11,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-import orjson
-
+from qmq import native
 from qmq.errors import QmqError
 from qmq.gateway.connection import Connection
 from qmq.gateway.conversation import Conversation
@@ -113,7 +112,7 @@ class Open(_Poll):
         connection.open(request.body)
         hold = round(gateway.config.limits.poll_hold_seconds * 1000)
         self.set_header("Content-Type", "application/json")
-        self.finish(orjson.dumps({"session": connection.id, "hold": hold}))
+        self.finish(native.dumps({"session": connection.id, "hold": hold}))
 
 
 class Session(_Poll):

@@ -117,6 +117,12 @@ class StreamConnection(Connection):
         future.add_done_callback(self._on_written)
         return False
 
+    def _ended(self) -> None:
+        error = self._stream.error
+        if error is not None:
+            error.__traceback__ = None  # its frames refer to the stream, and the two would keep each other
+        super()._ended()
+
     def _on_written(self, future: asyncio.Future[None]) -> None:
         if not future.cancelled() and future.exception() is None:  # else the close callback follows
             self._drained()

@@ -14,6 +14,7 @@ from collections.abc import Callable
 
 from tornado.iostream import IOStream, StreamClosedError
 
+from qmq import native
 from qmq.errors import Code, QmqError
 from qmq.gateway.connection import Connection
 from qmq.gateway.conversation import Conversation
@@ -22,10 +23,7 @@ from qmq.gateway.handlers import Problems, check_origin, note_request, refuse
 from qmq.gateway.stream import StreamConnection
 from qmq.wire import websocket
 
-try:
-    from tornado.speedups import websocket_mask as _unmask
-except ImportError:  # Tornado was built without its C part
-    _unmask = websocket.xor
+_unmask = native.unmask or websocket.xor
 
 STOMP_SUBPROTOCOLS = ("v12.stomp", "v11.stomp", "v10.stomp")
 

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import orjson
-
+from qmq import native
 from qmq.core.claims import Claim, Claimed
 from qmq.core.destination import EXCHANGE
 from qmq.core.message import Message
@@ -141,7 +140,7 @@ class Avro:
 
     def manage(self, rights: Rights, values: Values) -> str:
         request = request_of(values["request"].encode())
-        return orjson.dumps(self._operations.manage(rights, values["operation"], request)).decode()
+        return native.dumps(self._operations.manage(rights, values["operation"], request)).decode()
 
     def _max_bytes(self, values: Values) -> int:
         return min(_number(values, "maxBytes"), self._operations.limits.max_bytes)

@@ -12,8 +12,7 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
-
+from qmq import native
 from qmq.core import options
 from qmq.core.destination import EXCHANGE, QUEUE, TEMP_QUEUE, check_name
 from qmq.core.exchange import Exchange, Kind
@@ -69,10 +68,10 @@ class Desk:
 
         """
         try:
-            return orjson.dumps(self.do(destination[len(PREFIX) :], request_of(body), asker)), ""
+            return native.dumps(self.do(destination[len(PREFIX) :], request_of(body), asker)), ""
         except QmqError as error:
             code = error.code
-            return orjson.dumps({"code": code.name, "title": code.text, "detail": error.detail}), code.name
+            return native.dumps({"code": code.name, "title": code.text, "detail": error.detail}), code.name
 
     def do(self, operation: str, request: Request, asker: Asker) -> Any:
         """Does what is asked, as `answer`, and returns what JSON can carry.
@@ -234,8 +233,8 @@ def request_of(body: bytes) -> Request:
 
     """
     try:
-        request = orjson.loads(body) if body else {}
-    except orjson.JSONDecodeError as error:
+        request = native.loads(body) if body else {}
+    except ValueError as error:
         raise QmqError("bad-operation", f"the body is no JSON: {error}") from None
     if not isinstance(request, dict):
         raise QmqError("bad-operation", "the body is no JSON object")

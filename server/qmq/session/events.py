@@ -11,8 +11,7 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
-import orjson
-
+from qmq import native
 from qmq.core.outbox import Outbox
 from qmq.core.registry import Registry
 from qmq.core.replay import Replay
@@ -142,4 +141,4 @@ class EventStream:
 
 def _event(name: str, data: Any, cursor: str = "") -> bytes:
     identity = f"id: {cursor}\n" if cursor else ""
-    return f"event: {name}\n{identity}".encode() + b"data: " + orjson.dumps(data) + b"\n\n"
+    return f"event: {name}\n{identity}".encode() + b"data: " + native.dumps(data) + b"\n\n"

@@ -15,8 +15,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
+from qmq import native
 from qmq.core.claims import Claimed
 from qmq.core.message import Envelope, Message
 from qmq.errors import QmqError
@@ -26,7 +25,7 @@ from qmq.wire import stomp
 _JSON = "application/json"
 _TEXT = "text/plain"
 
-# Beyond this, orjson makes floating-point numbers of whole ones.
+# Beyond this, the quick parser makes floating-point numbers of whole ones.
 _LONG_NUMBER = re.compile(rb"[0-9]{19}")
 
 _KEPT = "json"
@@ -42,7 +41,7 @@ def parse(data: bytes) -> Any:
     try:
         if _LONG_NUMBER.search(data):
             return _parse_exactly(data)
-        return orjson.loads(data)
+        return native.loads(data)
     except (ValueError, RecursionError) as error:
         raise QmqError("bad-json", str(error)[:200]) from None
 
@@ -73,7 +72,7 @@ def dump(value: Any) -> bytes:
 
     """
     try:
-        return orjson.dumps(value)
+        return native.dumps(value)
     except TypeError:  # a large number, or many levels
         pass
     try:
@@ -162,7 +161,7 @@ EVENTS = EventEncoder()
 
 def show(claimed: Claimed) -> bytes:
     """A message that was consumed, with the token that settles it."""
-    token = orjson.dumps(claimed.token)
+    token = native.dumps(claimed.token)
     return b'{"token":%b,"deliveries":%d,%b' % (token, claimed.deliveries, JSON.encode(claimed.message)[1:])
 
 
@@ -177,7 +176,7 @@ def _middle(envelope: Envelope) -> bytes:
             shown["contentType"] = kind
         if headers:
             shown["headers"] = headers
-        kept = b"," + orjson.dumps(shown)[1:-1]
+        kept = b"," + native.dumps(shown)[1:-1]
         envelope.keep(_KEPT, kept)
     return kept
 
@@ -188,13 +187,13 @@ def _body(message: Message) -> bytes:
         # Line ends stand between its parts only: in text they are escaped.
         return b',"body":' + body.translate(None, b"\r\n")
     if message.text or stomp.is_text(body):
-        return b',"body":' + orjson.dumps(body.decode())
+        return b',"body":' + native.dumps(body.decode())
     return b',"bodyBase64":"%b"' % base64.b64encode(body)
 
 
 def _is_valid(body: bytes) -> bool:
     try:
-        orjson.loads(body)
+        native.loads(body)
     except ValueError:
         return False
     return True

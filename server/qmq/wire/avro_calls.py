@@ -19,11 +19,11 @@ from hashlib import md5
 from io import BytesIO
 from typing import Any
 
-import orjson
 from fastavro import parse_schema, schemaless_reader, schemaless_writer
 from fastavro.read import SchemaResolutionError
 from fastavro.schema import SchemaParseException, UnknownType
 
+from qmq import native
 from qmq.errors import QmqError
 from qmq.wire.avro_protocol import Message, read, spelled
 
@@ -142,7 +142,7 @@ class Responder:
         self.text = text
         self.hash = _md5(text)
         named: dict[str, Any] = {}
-        declared = orjson.loads(text)
+        declared = native.loads(text)
         for each in declared["types"]:
             _give_octets(parse_schema({"namespace": declared["namespace"], **each}, named))
         self._own = {

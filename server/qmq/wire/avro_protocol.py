@@ -14,8 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
-
+from qmq import native
 from qmq.errors import QmqError
 
 PRIMITIVES = frozenset({"null", "boolean", "int", "long", "float", "double", "bytes", "string"})
@@ -71,8 +70,8 @@ def read(text: str) -> dict[str, Message]:
     if len(text) > MAX_OCTETS or len(text.encode()) > MAX_OCTETS:
         raise _wrong(f"it has more than {MAX_OCTETS} octets")
     try:
-        declared = orjson.loads(text)
-    except ValueError:  # orjson's own error is one
+        declared = native.loads(text)
+    except ValueError:  # also what is no UTF-8
         raise _wrong("it is no JSON") from None
     if not isinstance(declared, dict):
         raise _wrong("it is no object")
