@@ -4,7 +4,6 @@ The same octets as a hash of a password and as a file with keys are understood, 
 """
 
 import base64
-import time
 
 from qmq.errors import ConfigError, QmqError
 from qmq.session import keys, passwords
@@ -13,8 +12,10 @@ from qmq.session.tokens import Tokens
 from tests.tokens import key_file, token, with_header
 
 ALGORITHMS = ("HS256", "RS256", "ES256", "EdDSA")
-NOW = time.time()
-GOOD = [token("alice", algorithm) for algorithm in ALGORITHMS] + [token("alice", qmq={"publish": ["/topic/#"]})]
+NOW, LATER = 1_800_000_000, 1_900_000_000  # so that the same are issued in each run, as far as their keys are the same
+GOOD = [token("alice", algorithm, exp=LATER) for algorithm in ALGORITHMS] + [
+    token("alice", qmq={"publish": ["/topic/#"]}, exp=LATER)
+]
 ISSUED = {each.rpartition(".")[0] for each in GOOD}
 TOKENS_OF = Tokens([key for algorithm in ALGORITHMS for key in keys.read(key_file(algorithm))])
 
@@ -24,10 +25,10 @@ def part(text):
 
 
 TEXTS = [
-    *GOOD, token("alice", lasts=-60), token("alice", nbf=NOW + 600), with_header(GOOD[0], alg="none"),
+    *GOOD, token("alice", exp=NOW - 60), token("alice", nbf=NOW + 600, exp=LATER), with_header(GOOD[0], alg="none"),
     with_header(GOOD[1], alg="HS256"), GOOD[0].rpartition(".")[0] + ".", "a.b.c", "..", "", part("{}") + "." * 2,
-    f"{part('{' * 500)}.{part('[' * 500)}.x", token(None), token("x" * 400), token("alice", exp="soon"),
-    token("alice", qmq="all"), passwords.hashed("x", cost=4),
+    f"{part('{' * 500)}.{part('[' * 500)}.x", token(None, exp=LATER), token("x" * 400, exp=LATER),
+    token("alice", exp="soon"), token("alice", qmq="all", exp=LATER), passwords.hashed("x", cost=4),
     "$scrypt$ln=40,r=8,p=1$c2FsdA$aGFzaA", "$argon2id$v=19$m=65536,t=3,p=4$c2FsdHNhbHQ$aGFzaA",
     '{"keys": [{"kty": "oct", "k": "eA", "alg": "HS256"}]}',
 ]  # fmt: skip
