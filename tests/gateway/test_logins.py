@@ -228,6 +228,24 @@ async def test_a_password_that_was_right_is_remembered_for_a_while_and_only_that
     assert "right" not in repr(node.gateway.logins._verified)
 
 
+@pytest.mark.one_thread("it looks into one loop")
+@pytest.mark.gen_test(timeout=20)
+async def test_a_token_is_remembered_for_a_minute_at_most_and_not_beyond_its_end(guarded, enter_all):
+    node = await guarded()
+    logins = node.gateway.logins
+    for lasts, remembered in ((600, 60), (5, 5), (-2, -2)):  # the last is within the leeway
+        logins._verified.clear()
+        said = token("alice", lasts=lasts)
+        await enter_all(node, "tcp", Shown("token", said))
+        ((until, principal),) = logins._verified.values()
+        assert remembered - 1.5 < until - time.monotonic() <= remembered
+        assert principal.name == "alice"
+        assert said not in repr(logins._verified)
+        await enter_all(node, "tcp", Shown("token", said))
+    with pytest.raises(Refused, match="bad-token"):
+        await enter_all(node, "tcp", Shown("token", said[:-1] + ("A" if said[-1] != "A" else "B")))
+
+
 @pytest.mark.parametrize("shown", [Shown("alice", "wrong"), Shown("token", "x"), basic("alice:wrong")])
 @pytest.mark.gen_test(timeout=20)
 async def test_guessing_is_slowed_down_wherever_it_is_done(guarded, enter_all, shown):

@@ -2,8 +2,8 @@
 
 Whichever way a client comes, the same policy looks at the same credentials, and what it
 finds is the same principal. Passwords are tried elsewhere, and meanwhile their connection
-is not read; one that was right is remembered for a minute, as a digest that is of no use
-to anybody else. When a token has expired, and the grace time is over, its connection ends,
+is not read. What was right is remembered for a minute, as a digest that is of no use to
+anybody else. When a token has expired, and the grace time is over, its connection ends,
 whatever carries it. After a reload everybody is looked at again.
 
 Nothing here knows STOMP, or where the policy comes from.
@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("qmq.gateway")
 
-_REMEMBERED = 1000  # passwords that were right
+_REMEMBERED = 1000  # passwords and tokens that were right
+_NOBODY = "\0"  # no user's name, for tokens that are remembered
 _REMEMBERED_SECONDS = 60.0
 _LONGEST = 86_400.0  # seconds after which a timer looks again whether it is time
 
@@ -161,8 +162,15 @@ class Logins:
     # Credentials
 
     def _by_token(self, token: str, address: str) -> Principal:
+        remembered = self._recall(_NOBODY, token)
+        if remembered is not None:
+            return remembered
+        now = time.time()
         with self._door.lockout.trying(address):  # one that has expired is no guess
-            return self._door.policy.by_token(token, time.time())
+            principal = self._door.policy.by_token(token, now)
+        assert principal.expires is not None
+        self._remember(_NOBODY, token, principal, principal.expires - now)
+        return principal
 
     async def _by_password(self, login: str, passcode: str, address: str) -> Principal:
         remembered = self._recall(login, passcode)
@@ -170,9 +178,7 @@ class Logins:
             return remembered
         with self._door.lockout.trying(address):
             principal = await self._try_password(login, passcode)
-        if len(self._verified) >= _REMEMBERED:
-            self._verified.clear()
-        self._verified[self._digest(login, passcode)] = (time.monotonic() + _REMEMBERED_SECONDS, principal)
+        self._remember(login, passcode, principal, _REMEMBERED_SECONDS)
         return principal
 
     async def _try_password(self, login: str, passcode: str) -> Principal:
@@ -187,6 +193,12 @@ class Logins:
         """Returns when no password is being tried for this loop any more. The door must be closed."""
         while self._trying:
             await asyncio.wait(self._trying)
+
+    def _remember(self, login: str, passcode: str, principal: Principal, seconds: float) -> None:
+        if len(self._verified) >= _REMEMBERED:
+            self._verified.clear()
+        until = time.monotonic() + min(seconds, _REMEMBERED_SECONDS)
+        self._verified[self._digest(login, passcode)] = (until, principal)
 
     def _recall(self, login: str, passcode: str) -> Principal | None:
         found = self._verified.get(self._digest(login, passcode)) if self._verified else None
@@ -234,6 +246,7 @@ class Logins:
 
     def review(self, connections: Iterable[Connection]) -> None:
         """Looks again at everybody, after the policy has changed; who has lost a right that it uses is sent away."""
+        self._verified.clear()
         for connection in list(connections):
             conversation: Any = connection.conversation
             if not conversation.open:
