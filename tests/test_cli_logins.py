@@ -192,3 +192,18 @@ def test_a_changed_file_takes_effect_with_sighup_and_a_broken_one_does_not(tmp_p
         assert "a-new-one" not in errors
     finally:
         server.close()
+
+
+def test_check_config_reads_users_rules_and_keys_and_shows_nothing_secret(file):
+    kept = hashed("right", cost=10)
+    good = file(CONFIG.format(kept) + f'[tokens]\nkeys = ["{file(SECRET)}"]\n', "good.toml")
+    told = qmq("check-config", "--config", good)
+    assert "users = (1 not shown)" in told
+    assert kept not in told
+    assert SECRET not in told
+    for broken, why in (
+        (CONFIG.format("right"), "[[users]] number 1: password must be a hash"),
+        (CONFIG.format(kept).replace("/topic/#", "topic"), "[[rules]] number 1: on: 'topic' is none of"),
+        ('[tokens]\nkeys = ["/nowhere/x"]', "tokens.keys: cannot read /nowhere/x"),
+    ):
+        assert why in qmq("check-config", "--config", file(broken, "broken.toml"), status=2)

@@ -1,12 +1,13 @@
 """Client certificates as logins, over https and stomps: who their holders are, and what they may do."""
 
 import asyncio
+import json
 import ssl
 
 import pytest
 
 from qmq.session.passwords import hashed
-from tests.gateway.poll_peer import Http, problem
+from tests.gateway.poll_peer import CONNECT, Http, problem
 from tests.gateway.tls_peers import SECURE, asked, port
 from tests.tokens import SECRET, token
 
@@ -113,3 +114,28 @@ async def test_without_rules_a_certificate_opens_what_is_open_to_all(tls_node, t
     for file in (authority.holder("svc-a"), None):
         peer, _ = await join(tls_shake, node, "stomps", authority.trust(file))
         await peer.publish("/topic/anything")
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_a_polling_session_belongs_to_its_certificate(node_of, authority):
+    node = await node_of("optional")
+    mine, others, none = authority.holder("svc-a"), authority.holder("svc-b"), None
+
+    async def ask(file, path, body=b""):
+        context = authority.trust(file)
+        http = Http(*await asyncio.open_connection("127.0.0.1", port(node, "https"), ssl=context))
+        http.ask(path, body)
+        found, _, answer = await http.answer()
+        http.close()
+        return found, answer
+
+    status, body = await ask(mine, "/poll", CONNECT)
+    assert status == 200
+    path = f"/poll/{json.loads(body)['session']}"
+    for file in (others, none):
+        status, body = await ask(file, f"{path}/receive?ack=0")
+        assert (status, problem(body)) == (404, "unknown-session")
+    for _ in range(8):  # wherever the request arrives
+        status, body = await ask(mine, f"{path}/receive?ack=0")
+        assert status == 200
+        assert b"CONNECTED" in body
