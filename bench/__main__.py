@@ -23,7 +23,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
-from bench import backlog, idle, load, plan, polls, posts, process, report, returning, settle, streams
+from bench import backlog, idle, load, plan, polls, posts, process, report, returning, settle, streams, stuck
 from bench.plan import AnyScenario, Effort, PostScenario, QueueScenario, Scenario
 from bench.process import BenchError, Process
 from bench.results import Figure, Results
@@ -125,11 +125,14 @@ def _weigh_backlog(system: System, queue: QueueTalk, effort: Effort, base: Path)
 def _find_figure(limit: str, base: Path) -> Figure | str:
     """One measurement of QMQ alone, on a server of its own."""
     system = SYSTEMS[plan.SUBJECT]
+    if limit == "stuck":
+        system = dataclasses.replace(system, start=stuck.start)
     ways: dict[str, Callable[[Process], Figure]] = {
         "poll-memory": polls.weigh,
         "poll-reach": lambda server: polls.reach(server, system.talk(server.port)),
         "streams": lambda server: streams.measure(server, system.talk(server.port)),
         "return": lambda server: returning.measure(server, system.talk(server.port)),
+        "stuck": lambda server: stuck.measure(server, system.talk(server.port)),
     }
     found = _weigh(system, Path(tempfile.mkdtemp(dir=base)) / limit, ways[limit])
     _say(f"{limit:12} {system.name:9} {found if isinstance(found, str) else found.words}")
@@ -193,6 +196,8 @@ def _start_all(systems: list[System], results: Results, base: Path, stack: conte
 
 def _can(system: System, scenario: AnyScenario) -> bool:
     """Whether a system has what is measured."""
+    if system.scenarios and scenario.name not in system.scenarios:
+        return False
     if isinstance(scenario, QueueScenario):
         return system.queue is not None
     return scenario.name in system.posts if isinstance(scenario, PostScenario) else system.subscribes
@@ -200,7 +205,7 @@ def _can(system: System, scenario: AnyScenario) -> bool:
 
 def measure(results: Results, systems: list[System], effort: Effort, base: Path, weigh: list[str]) -> None:
     """Fill in the results."""
-    for system in [each for each in systems if each.subscribes] if plan.IDLE in weigh else []:
+    for system in [each for each in systems if each.subscribes and not each.scenarios] if plan.IDLE in weigh else []:
         results.idle[system.name] = _weigh_idle(system, effort, base)
     for system in systems if plan.BACKLOG in weigh else []:
         if system.queue and system.queue_messages:

@@ -125,6 +125,7 @@ LIMITS = {
         Limit("poll-reach", "a message to 1,000 waiting long-polls", 3, "times as long as to WebSockets"),
         Limit("streams", "2,000 event streams, a message a second each: p99", 200, "ms"),
         Limit("return", "5,000 come back, 50 messages behind: p99 of who stayed", 5, "times that before"),
+        Limit("stuck", "one of 4 threads is busy for 200 ms: p99 of a message between clients of the others", 25, "ms"),
     )
 }
 
@@ -155,13 +156,15 @@ class RateGoal:
     least: float
     against: str = ""  # a system; empty if `least` is a rate
     more: bool = False  # to be passed, not only to be reached
+    of: str = SUBJECT  # whose rate
 
     @property
     def text(self) -> str:
         words = "more than" if self.more else "at least"
         scenario: AnyScenario = {**SCENARIOS, **QUEUES, **POSTS}[self.scenario]
         amount = f"{self.least:g} times {self.against}" if self.against else f"{self.least:,.0f} {scenario.unit}"
-        return f"{scenario.words}: {words} {amount}"
+        whose = "" if self.of == SUBJECT else f", {self.of}"
+        return f"{scenario.words}{whose}: {words} {amount}"
 
 
 @dataclass(frozen=True)
@@ -203,5 +206,7 @@ GOALS: tuple[Goal, ...] = (
     RateGoal("json-100", 60_000),
     RateGoal("avro-100", 60_000),
     BacklogGoal(700),
+    RateGoal("100x10", 0.7, SUBJECT, of="qmq-4"),
+    RateGoal("1000x1", 0.7, SUBJECT, of="qmq-4"),
     *LIMITS.values(),
 )

@@ -138,9 +138,9 @@ class Results:
                 return Verdict(goal.text, "-", None)
             return Verdict(goal.text, figure.words, figure.value <= goal.most)
         if goal.against:
-            value = self.ratio(SUBJECT, goal.against, goal.scenario)
+            value = self.ratio(goal.of, goal.against, goal.scenario)
         else:
-            value = self.outcome(SUBJECT, goal.scenario).rate
+            value = self.outcome(goal.of, goal.scenario).rate
         if value is None:
             return Verdict(goal.text, "-", None)
         measured = f"{value:.2f} times" if goal.against else f"{value:,.0f}"

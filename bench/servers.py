@@ -65,6 +65,7 @@ class System:
     queue: QueueTalk | None = None  # nothing if it has no messages that are settled one by one
     queue_messages: int = 0  # how many the measurement of waiting messages publishes at most; 0: it keeps none
     posts: Mapping[str, Post] = field(default_factory=dict)  # by scenario: what it publishes by HTTP
+    scenarios: frozenset[str] = frozenset()  # the only ones that it takes part in; empty for all that it can
 
 
 def _listening(port: int) -> bool:
@@ -73,7 +74,7 @@ def _listening(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def _start_with_ready_file(command: list[str], work: Path, env: dict[str, str]) -> Process:
+def start_with_ready_file(command: list[str], work: Path, env: dict[str, str]) -> Process:
     """Start one of ours: it chooses its port and writes it to a file."""
     ready = work / "ready.json"
     server = process.start([*command, str(ready)], work, env)
@@ -177,7 +178,7 @@ def _json(batch: int) -> Post:
     return post
 
 
-def _start_qmq(work: Path) -> Process:
+def _start_qmq(work: Path, *options: str) -> Process:
     # The name is part of each message id: a given one makes the frames as long on every machine, and as the floor's.
     command = [
         sys.executable,
@@ -188,10 +189,19 @@ def _start_qmq(work: Path) -> Process:
         "node-a",
         "--listen",
         "http://127.0.0.1:0",
+        *options,
         "--ready-file",
     ]
     path = os.pathsep.join(filter(None, [str(ROOT / "server"), os.environ.get("PYTHONPATH", "")]))
-    return _start_with_ready_file(command, work, {"PYTHONPATH": path})
+    return start_with_ready_file(command, work, {"PYTHONPATH": path})
+
+
+def _qmq_with_threads(count: int) -> System:
+    def start(work: Path) -> Process:
+        return _start_qmq(work, "--threads", str(count))
+
+    few = frozenset({"1x100", "100x10", "1000x1"})
+    return System(f"qmq-{count}", f"QMQ, {count} threads", _qmq_missing, start, _stomp_talk("/stomp"), scenarios=few)
 
 
 def _qmq_missing() -> str:
@@ -359,7 +369,7 @@ def _nats_talk(port: int) -> Conversation:
 
 
 def _start_floor(work: Path) -> Process:
-    return _start_with_ready_file([sys.executable, "-m", "bench.floor"], work, {"PYTHONPATH": str(ROOT)})
+    return start_with_ready_file([sys.executable, "-m", "bench.floor"], work, {"PYTHONPATH": str(ROOT)})
 
 
 def _floor_talk(port: int) -> Conversation:
@@ -391,6 +401,7 @@ SYSTEMS = {
             queue_messages=1_000_000,
             posts={"json-1": _json(1), "json-100": _json(100), "avro-100": _avro(100)},
         ),
+        *(_qmq_with_threads(count) for count in (2, 4)),
         System("nats", "NATS WebSocket", _nats_missing, _start_nats, _nats_talk),
         # It needs minutes for 8,000 connections on one scheduler, and the figure per connection does not change. A
         # million messages take it nearly as long.
