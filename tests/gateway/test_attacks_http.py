@@ -120,7 +120,7 @@ async def test_what_stands_behind_the_last_request_is_none(start_node, dial, nam
     peer = await dial(node)
     await peer.send(LAST[name], OPEN * 3)
     assert (await peer.end()).count(b"HTTP/1.1 ") == 1
-    await asyncio.sleep(0.05)
+    await until(lambda: node.door._beginning.total == 0)  # nothing more is read
     assert node.stats["connections_opened"] == 1
 
 
