@@ -12,6 +12,7 @@ from qmq.gateway.lockout import _AT_ONCE
 from qmq.logs import OneLine
 from qmq.session.passwords import hashed
 from qmq.wire import stomp
+from tests.gateway.api_peer import Listener
 from tests.gateway.poll_peer import Poller
 from tests.gateway.queue_peers import BOTH, open_peer
 from tests.gateway.sockjs_peer import SockJs
@@ -147,6 +148,27 @@ async def test_what_one_client_puts_into_headers_stays_in_them(start_node, join,
     command, headers, body = await frame()
     assert (command, body) == ("MESSAGE", b"next")
     close()
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_nor_does_it_forge_events(start_node, join):
+    """What comes over STOMP stays one event of a stream, whatever line ends it has; and its id stays what it was."""
+    node = await start_node(BOTH)
+    listener = await Listener.open(node.listen[0]["port"])
+    await listener.listen("destination=/topic/a")
+    assert (await listener.block()).split("\n")[1] == "event: subscribed"
+    publisher = await join(node)
+    forged = b"x\n\nevent: forged\nid: test.x.9\ndata: {}\n\n\r\r\xe2\x80\xa8"
+    await publisher.publish("/topic/a", forged, nasty=NASTY, **{"na\nme:": "x", "content-type": "text/plain\nid: 7"})
+    await publisher.publish("/topic/a", b"next")
+    told = [await listener.block() for _ in range(2)]
+    for block, body in zip(told, (forged.decode(), "next"), strict=True):
+        fields = [line.partition(": ")[0] for line in block.split("\n")]
+        assert sorted(fields) == ["data", "id"] and "\r" not in block
+        data = json.loads(block.partition("data: ")[2].partition("\n")[0])
+        assert (data["body"], data["id"]) == (body, block.partition("id: ")[2].partition("\n")[0])
+    assert json.loads(told[0].partition("data: ")[2])["headers"]["nasty"] == NASTY
+    listener.close()
 
 
 @pytest.mark.gen_test(timeout=20)
