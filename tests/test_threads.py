@@ -12,7 +12,8 @@ import pytest
 from qmq.config import make
 from qmq.errors import ConfigError
 from qmq.node import Node
-from tests.helpers import Closed, Peer, until
+from qmq.wire import stomp
+from tests.helpers import Closed, Peer, until, ws
 
 HTTP = ("http://127.0.0.1:0",)
 
@@ -139,6 +140,25 @@ async def test_a_thread_that_is_stuck_for_long_sends_its_subscribers_back_to_the
     assert (await back.subscribe("/topic/a", cursor=cursor))["recovered"] == "true"
     assert [(await back.frame()).body for _ in range(1000)] == [b"%d" % number for number in range(1000, 2000)]
     for peer in (late, publisher, back):
+        peer.close()
+
+
+@pytest.mark.gen_test(timeout=60)
+async def test_a_flood_is_slowed_down_before_other_threads_lose_any_of_it(start_node):
+    """Who publishes as fast as it can does so no faster than those on other threads are served."""
+    wide = {"limits.messages": 1_000_000, "limits.bytes": 1 << 30, "limits.outbox_bytes": 1 << 30}
+    node = await start_node({"threads": 3, "limits.mailbox_messages": 1000, **wide})
+    readers = [await join(node, 1) for _ in range(20)]
+    for reader in readers:
+        await reader.subscribe("/topic/a", **{"max-messages": "1000000", "max-bytes": str(1 << 30)})
+    publisher = await join(node, 0)
+    frame = ws(stomp.encode("SEND", {"destination": "/topic/a"}, b"x", "1.2"))
+    await publisher.send(frame * 10_000)
+    for reader in readers:
+        for _ in range(10_000):
+            await reader.frame()
+    assert node.stats["messages_missed"] == 0
+    for peer in (publisher, *readers):
         peer.close()
 
 

@@ -188,8 +188,10 @@ class Sibling(Hub):
 
     def flush(self) -> None:
         self.bell.rung = False
-        self.drain()
-        super().flush()
+        try:
+            self.drain()
+        finally:  # or whatever went wrong there would leave everybody waiting
+            super().flush()
         self._sequence.settle()
         if self._missed:
             self._dismiss()

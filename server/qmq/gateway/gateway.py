@@ -164,16 +164,20 @@ class Gateway:
 
     def describe(self) -> list[dict[str, Any]]:
         """What an operator may know about each connection."""
-        return [connection.describe() for gateway in self.family for connection in gateway._connections.copy()]
+        return [connection.describe() for gateway in self.family for connection in gateway._talking()]
 
     def kick(self, name: str) -> bool:
         """Sends the connection of this name away, after what is on its way; returns whether there is one."""
         for gateway in self.family:
-            for connection in gateway._connections.copy():
+            for connection in gateway._talking():
                 if connection.conversation.name == name:
                     gateway.loop.call_soon_threadsafe(connection.hang_up, QmqError("kicked"))
                     return True
         return False
+
+    def _talking(self) -> list[Connection]:
+        """Those that have begun. From any thread, so it may be that one is about to."""
+        return [connection for connection in self._connections.copy() if hasattr(connection, "conversation")]
 
     async def drain(self, seconds: float) -> None:
         """Tells every client to come back elsewhere, spread over the time, and waits until they are gone.
