@@ -37,3 +37,11 @@ class Serve:
         if self.process.poll() is None:
             self.process.kill()
         self.process.communicate()
+
+
+def line(pipe, word):
+    """The next line with a word in it; the process ends if there is none."""
+    while found := pipe.readline().decode():
+        if word in found:
+            return found
+    raise AssertionError(f"no {word!r} came")

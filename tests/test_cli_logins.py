@@ -15,7 +15,7 @@ from qmq.config import make
 from qmq.errors import QmqError
 from qmq.policies import policy_of
 from qmq.session.passwords import hashed, parse
-from tests.processes import QMQ, Serve
+from tests.processes import QMQ, Serve, line
 from tests.tokens import SECRET, jwk, private_pem, public_pem, token
 
 
@@ -173,7 +173,7 @@ def test_a_changed_file_takes_effect_with_sighup_and_a_broken_one_does_not(tmp_p
             await client.publish("/topic/a", "x")
             file.write_text("nonsense")
             server.process.send_signal(signal.SIGHUP)
-            assert " WARNING qmq: the configuration stays as it was: " in server.process.stderr.readline().decode()
+            assert " WARNING qmq: the configuration stays as it was: " in line(server.process.stderr, "configuration")
             await client.publish("/topic/a", "x")
             file.write_text(CONFIG.format(hashed("a-new-one", cost=10)))
             server.process.send_signal(signal.SIGHUP)

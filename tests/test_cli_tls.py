@@ -8,7 +8,7 @@ import time
 import pytest
 
 from tests.authority import HOST, Authority
-from tests.processes import QMQ, Serve
+from tests.processes import QMQ, Serve, line
 
 
 @pytest.fixture
@@ -38,14 +38,6 @@ def connect(server, context):
     """A TLS connection, as a socket that waits."""
     sock = socket.create_connection((HOST, server.secure["port"]), 10)
     return context.wrap_socket(sock, server_hostname=HOST)
-
-
-def line(pipe, word):
-    """The next line with a word in it; the process ends if there is none."""
-    while found := pipe.readline().decode():
-        if word in found:
-            return found
-    raise AssertionError(f"no {word!r} came")
 
 
 def test_sighup_gives_new_connections_a_new_certificate_and_keeps_the_old_ones(serve, authority):
