@@ -83,7 +83,8 @@ class Page:
         """
         with self as chrome:
             errors = [entry["message"] for entry in chrome.get_log("browser") if entry["level"] == "SEVERE"]
-        return [text for text in errors if set(re.findall(r"//[\w.]+:(\d+)", text)) <= {str(self.port)}]
+        mine = [text for text in errors if set(re.findall(r"//[\w.]+:(\d+)", text)) <= {str(self.port)}]
+        return [text for text in mine if not text.startswith("chrome-error:")]  # what no page of ours can be
 
     def close(self):
         with self as chrome:

@@ -47,8 +47,8 @@ def jwk(algorithm, name="", **more):
     return {**found, "alg": algorithm, **({"kid": name} if name else {}), **more}
 
 
-def token(name="alice", algorithm="HS256", *, lasts=600.0, key=None, headers=None, **claims):
-    """A token that lasts so many seconds; a claim that is None is left out."""
+def token(name="alice", algorithm="HS256", *, lasts=86_400.0, key=None, headers=None, **claims):
+    """A token that lasts so many seconds, by default longer than any run; a claim that is None is left out."""
     said = {"sub": name, "exp": time.time() + lasts, **claims}
     said = {claim: value for claim, value in said.items() if value is not None}
     return jwt.encode(said, key or signing_key(algorithm), algorithm, headers)

@@ -150,17 +150,15 @@ async def test_memory_stays_bounded_through_many_rounds(start_node, enter, trans
     node = await start_node(small())
     publisher, consumer = await enter(node, transport), await enter(node, transport)
     await work(consumer, prefetch_count="5")
-    highest = 0
     async with publishing(publisher, transport, 1000):
         found = []
         while len(found) < 1001:
             frame = await message(consumer)
             found.append(frame.body[:6])
             await settle(consumer, frame)
-            highest = max(highest, node.registry.memory.used)
             assert_bounded(node, 1)
     assert found == [*(b"%06d" % number for number in range(1000)), b"last"]
-    assert highest > CEILING
+    assert node.stats["publishers_slowed"] > 5  # so often was it full
 
 
 @every_transport
