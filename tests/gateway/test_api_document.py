@@ -23,7 +23,9 @@ SCHEMA = schemathesis.openapi.from_dict(json.loads(json.dumps(document()))).excl
 @pytest.fixture(scope="module")
 def node(tmp_path_factory):
     """A node of its own process, as the questions come from threads that wait."""
-    serve = Serve(tmp_path_factory.mktemp("node") / "ready.json", "--limits-poll-hold-seconds", "0.01")
+    serve = Serve(
+        tmp_path_factory.mktemp("node") / "ready.json", "--limits-poll-hold-seconds", "0.01", "--log-level", "warning"
+    )
     yield serve
     status, _, errors = serve.stop()
     assert (status, errors) == (0, "")
