@@ -59,7 +59,7 @@ async def test_slow_requests_end_in_time_however_much_still_comes(tls_node, tls_
         await peer.send(start)
         tasks.append(asyncio.create_task(drip(peer, rest)))
     await until(lambda: node.stats["connections_unfinished"] == len(peers), 5)
-    assert 0.35 < time.monotonic() - begin < 2
+    assert 0.35 < time.monotonic() - begin < 5
     assert await seen.well() < 1
     await asyncio.gather(*tasks)
     assert (node.gateway.connections, node.stats["connections_opened"]) == (1, 1)

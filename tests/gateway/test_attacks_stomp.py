@@ -43,7 +43,7 @@ async def test_a_login_that_never_ends_is_ended(tls_node, tls_dial, tls_shake, t
             await peer.upgrade()
         tasks.append(asyncio.create_task(drip(peer, octets, ws if scheme.startswith("http") else bytes)))
     await until(lambda: node.stats["errors_connect-timeout"] == len(SLOW))
-    assert time.monotonic() - begin < 2
+    assert time.monotonic() - begin < 5
     assert await seen.well() < 1
     await until(lambda: node.gateway.connections == 1)
     for task in tasks:
@@ -68,7 +68,7 @@ async def test_a_handshake_that_never_ends_is_ended(tls_node, tls_dial, tls_join
     begin = time.monotonic()
     tasks = [asyncio.create_task(drip(await tls_dial(node, scheme, TlsPeer))) for _ in range(20)]
     await until(lambda: node.stats["connections_unfinished"] == len(tasks))
-    assert 0.35 < time.monotonic() - begin < 2
+    assert 0.35 < time.monotonic() - begin < 5
     assert await seen.well() < 1
     assert all(isinstance(each, OSError) for each in await asyncio.gather(*tasks, return_exceptions=True))
     assert node.door._beginning.total == 0  # the witness counts as a client

@@ -108,7 +108,7 @@ async def test_who_is_too_fast_is_slowed_down_and_nobody_else(start_node, enter,
     await peer.send(wrap(LAST))  # not read before its time has come, nor are answers to pings
     receipts = [await peer.frame() for _ in range(2)]
     assert [frame.command for frame in receipts] == ["RECEIPT"] * 2
-    assert 0.35 < time.monotonic() - begin < 3
+    assert 0.35 < time.monotonic() - begin < 5
 
 
 @pytest.mark.gen_test(timeout=20)
@@ -149,9 +149,9 @@ async def test_requests_count_by_address_whatever_connection_they_use(start_node
     node = await start_node({"limits.publish_rate": 100.0})
     begin = time.monotonic()
     assert (await ask(node, 100))[0] == 200
-    assert time.monotonic() - begin < 0.3
+    assert node.stats["clients_too_fast"] == 0
     assert (await ask(node, 50))[0] == 200
-    assert 0.35 < time.monotonic() - begin < 2
+    assert 0.35 < time.monotonic() - begin < 5
     assert node.stats["clients_too_fast"] == 1
 
 
