@@ -183,3 +183,17 @@ def test_what_is_too_large_is_so_however_it_is_cut():
         decoder = stomp.Decoder(max_header_bytes=300)
         assert decoder.feed(data[:cut]) + decoder.feed(data[cut:]) == []
         assert code_of(decoder) == "headers-too-large"
+
+
+@pytest.mark.parametrize("eol", [b"\n", b"\r\n"])
+def test_headers_of_just_the_limit_pass_however_they_are_cut(eol):
+    """The blank line does not count, whichever part of it is there."""
+    head = b"SEND" + eol + b"a:xxxxx"
+    size = len(head + eol) - 1  # up to the line end that the blank line begins with
+    data = head + eol + eol + b"\0"
+    for cut in range(len(data) + 1):
+        decoder = stomp.Decoder(max_header_bytes=size)
+        assert plain(decoder.feed(data[:cut]) + decoder.feed(data[cut:])) == [("SEND", [("a", "xxxxx")], b"")]
+        decoder = stomp.Decoder(max_header_bytes=size - 1)
+        assert decoder.feed(data[:cut]) + decoder.feed(data[cut:]) == []
+        assert code_of(decoder) == "headers-too-large"

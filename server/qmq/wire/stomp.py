@@ -227,6 +227,8 @@ class Decoder:
                 return self._parse_head(raw), nul
             raise QmqError("bad-frame", "NUL before the blank line that ends the headers")
         size = (stop if stop >= 0 else len(data)) - pos
+        if stop < 0:  # what comes last may be the beginning of the blank line
+            size -= 2 if data.endswith(b"\n\r") else data.endswith(b"\n")
         if size > self.max_header_bytes:
             raise QmqError("headers-too-large", f"a frame may have {self.max_header_bytes} octets of headers")
         if stop < 0:
