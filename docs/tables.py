@@ -13,7 +13,7 @@ from pathlib import Path
 from qmq import config
 from qmq.core import options
 from qmq.errors import CODES
-from qmq.gateway import api_table
+from qmq.gateway.api import table as api_table
 from qmq.session import desk, stomp_rules
 
 DOCS = Path(__file__).parent

@@ -25,6 +25,7 @@ WITHOUT_A_TEST = {
     "core/__init__.py",
     "session/__init__.py",
     "gateway/__init__.py",
+    "gateway/api/__init__.py",
 }
 
 

@@ -18,8 +18,9 @@ from qmq import __version__
 from qmq.config import Config
 from qmq.core.registry import Registry
 from qmq.errors import QmqError
-from qmq.gateway import api_page, avro_http, handlers, pages, poll_http, sockjs_connection, tcp
-from qmq.gateway.api import Api
+from qmq.gateway import avro_http, handlers, pages, poll_http, sockjs_connection, tcp
+from qmq.gateway.api import page as api_page
+from qmq.gateway.api.router import Api
 from qmq.gateway.door import Door
 from qmq.gateway.gateway import Gateway
 from qmq.gateway.held import Serve

@@ -12,9 +12,9 @@ from tornado.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine
 
 from qmq.config import make
 from qmq.errors import CODES
-from qmq.gateway.api import Api
-from qmq.gateway.api_document import codes_of
-from qmq.gateway.api_table import ALWAYS, OPERATIONS, WITH_BODY
+from qmq.gateway.api.document import codes_of
+from qmq.gateway.api.router import Api
+from qmq.gateway.api.table import ALWAYS, OPERATIONS, WITH_BODY
 from qmq.gateway.gateway import Gateway
 from tests.worlds import World
 

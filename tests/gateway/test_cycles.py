@@ -8,7 +8,7 @@ from tornado.iostream import IOStream
 from qmq.core.claims import Claim
 from qmq.core.outbox import Outbox
 from qmq.errors import QmqError
-from qmq.gateway.api_request import Call
+from qmq.gateway.api.request import Call
 from qmq.gateway.body import Body
 from qmq.gateway.connection import Connection
 from qmq.gateway.hold import Hold

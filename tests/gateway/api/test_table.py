@@ -5,8 +5,8 @@ import re
 import pytest
 
 from qmq.errors import CODES
-from qmq.gateway import api_calls
-from qmq.gateway.api_table import ALWAYS, OPERATIONS, WITH_BODY
+from qmq.gateway.api import calls
+from qmq.gateway.api.table import ALWAYS, OPERATIONS, WITH_BODY
 from qmq.session.schema import compiled
 
 names = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda each: each.name)
@@ -14,7 +14,7 @@ names = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda each: each.n
 
 @names
 def test_an_operation_is_whole(operation):
-    assert callable(getattr(api_calls, operation.name))
+    assert callable(getattr(calls, operation.name))
     assert operation.help.endswith(".") and operation.path.startswith("/")
     in_path = [each.name for each in operation.parameters if each.place == "path"]
     assert re.findall(r"\{(\w+)\}", operation.path) == in_path

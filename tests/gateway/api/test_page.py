@@ -5,8 +5,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from qmq.gateway.api_page import page
-from qmq.gateway.api_table import OPERATIONS, PREFIX
+from qmq.gateway.api.page import page
+from qmq.gateway.api.table import OPERATIONS, PREFIX
 from tests.helpers import plain
 
 pytestmark = pytest.mark.one_thread("the answers know nothing of threads")

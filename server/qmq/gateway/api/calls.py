@@ -1,6 +1,6 @@
 """What each operation of the JSON API does: a checked request becomes an operation of the core, and its result JSON.
 
-Each function is named in `api_table`, and called with the request. It returns the
+Each function is named in `table`, and called with the request. It returns the
 answer, or None if it has arranged for it to come later. Nothing is checked here that
 the table can say, and nothing decided that the core decides.
 """
@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 from qmq import native
 from qmq.core.destination import EXCHANGE, QUEUE
 from qmq.errors import QmqError
-from qmq.gateway import sse
+from qmq.gateway.api import sse
 from qmq.session import rest
 from qmq.session.operations import Posting
 from qmq.session.topics import Reading, Start
 
 if TYPE_CHECKING:
-    from qmq.gateway.api_request import Call
+    from qmq.gateway.api.request import Call
 
 _UNSTORED = {"Content-Type": "application/json", "Cache-Control": "no-store"}
 _REVALIDATED = {"Content-Type": "application/json", "Cache-Control": "private, no-cache"}

@@ -3,7 +3,7 @@
 It sits on Tornado's server, below its request handlers, which would cost as much again as
 all the rest. A request is checked in the order of its octets: address, method, origin and
 types before its body is read, and the body as it comes. What is wrong is answered with
-problem JSON. What an operation does is in `api_calls`.
+problem JSON. What an operation does is in `calls`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tornado.httputil import HTTPHeaders, HTTPMessageDelegate, HTTPServerRequest
 from tornado.iostream import IOStream, StreamClosedError
 
 from qmq.errors import QmqError
-from qmq.gateway.api_calls import Answer
+from qmq.gateway.api.calls import Answer
 from qmq.gateway.body import Body
 from qmq.gateway.handlers import check_origin, preflight, problem, problem_headers, shared_with_page
 from qmq.gateway.hold import Hold, Pause, dismiss
@@ -30,7 +30,7 @@ from qmq.session.auth import ANONYMOUS, Principal
 from qmq.session.schema import from_text
 
 if TYPE_CHECKING:
-    from qmq.gateway.api import Api, Route
+    from qmq.gateway.api.router import Api, Route
 
 log = logging.getLogger("qmq.gateway")
 

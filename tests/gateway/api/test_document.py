@@ -10,8 +10,8 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, settings
 
-from qmq.gateway.api_document import codes_of, document
-from qmq.gateway.api_table import OPERATIONS, PREFIX
+from qmq.gateway.api.document import codes_of, document
+from qmq.gateway.api.table import OPERATIONS, PREFIX
 from tests.helpers import plain
 from tests.processes import Serve
 

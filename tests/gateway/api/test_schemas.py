@@ -5,7 +5,7 @@ import pytest
 from worlds import World
 
 from qmq.core import options
-from qmq.gateway.api_schemas import DELIVERY, EXCHANGE, MESSAGE, NEW_MESSAGE, PROPERTIES, QUEUE
+from qmq.gateway.api.schemas import DELIVERY, EXCHANGE, MESSAGE, NEW_MESSAGE, PROPERTIES, QUEUE
 from qmq.session.desk import Asker
 from qmq.session.rest import JSON, show
 from qmq.session.schema import compiled

@@ -1,7 +1,7 @@
 """The table of the JSON API: what there is, what it takes, what it answers.
 
 Routing, checks, `/openapi.json` and the page at `/api/` are all made from it. Here is
-only what can be said about an operation; what it does is in `api_calls`.
+only what can be said about an operation; what it does is in `calls`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from qmq.core.subscription import Overflow
-from qmq.gateway.api_schemas import (
+from qmq.gateway.api.schemas import (
     ARGUMENTS,
     COUNTERS,
     DELIVERY,
@@ -48,7 +48,7 @@ class Operation:
     """One thing that the API does.
 
     Attributes:
-        name: What it is called in `api_calls`, and in `/openapi.json` with other separators.
+        name: What it is called in `calls`, and in `/openapi.json` with other separators.
         method: HTTP's.
         path: Below `/api/v1`, with `{name}` for a part that is a parameter.
         help: What it does, in a sentence.

@@ -10,8 +10,8 @@ from typing import Any
 
 from qmq import __version__
 from qmq.errors import CODES
-from qmq.gateway.api_schemas import DELIVERY, EXCHANGE, MESSAGE, NEW_MESSAGE, QUEUE, fields, number, text
-from qmq.gateway.api_table import ALWAYS, OPERATIONS, PREFIX, WITH_BODY, Operation, Parameter
+from qmq.gateway.api.schemas import DELIVERY, EXCHANGE, MESSAGE, NEW_MESSAGE, QUEUE, fields, number, text
+from qmq.gateway.api.table import ALWAYS, OPERATIONS, PREFIX, WITH_BODY, Operation, Parameter
 
 PROBLEM = fields(
     {

@@ -13,9 +13,9 @@ from tornado.web import RedirectHandler
 
 from qmq import __version__, native
 from qmq.errors import CODES
-from qmq.gateway.api_document import document
-from qmq.gateway.api_schemas import Schema
-from qmq.gateway.api_table import ALWAYS, OPERATIONS, PREFIX, WITH_BODY, Operation
+from qmq.gateway.api.document import document
+from qmq.gateway.api.schemas import Schema
+from qmq.gateway.api.table import ALWAYS, OPERATIONS, PREFIX, WITH_BODY, Operation
 from qmq.gateway.handlers import Problems
 from qmq.stats import Stats
 

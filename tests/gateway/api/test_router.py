@@ -2,7 +2,7 @@
 
 import pytest
 
-from qmq.gateway.api_table import OPERATIONS
+from qmq.gateway.api.table import OPERATIONS
 from tests.helpers import plain
 
 

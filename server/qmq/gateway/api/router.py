@@ -1,7 +1,7 @@
-"""The JSON API on one loop: which request is for which operation of the table in `api_table`.
+"""The JSON API on one loop: which request is for which operation of the table in `table`.
 
-It is the target of a Tornado rule. What becomes of a request is in `api_request`, what an
-operation does in `api_calls`.
+It is the target of a Tornado rule. What becomes of a request is in `request`, what an
+operation does in `calls`.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
 from tornado.routing import Router
 
 from qmq.errors import QmqError
-from qmq.gateway import api_calls
-from qmq.gateway.api_calls import Answer
-from qmq.gateway.api_request import Call
-from qmq.gateway.api_table import OPERATIONS, PREFIX, Operation
+from qmq.gateway.api import calls
+from qmq.gateway.api.calls import Answer
+from qmq.gateway.api.request import Call
+from qmq.gateway.api.table import OPERATIONS, PREFIX, Operation
 from qmq.gateway.gateway import Gateway
 from qmq.gateway.hold import Hold
 from qmq.session.schema import compiled
@@ -29,7 +29,7 @@ class Route:
 
     def __init__(self, operation: Operation) -> None:
         self.operation = operation
-        self.act: Callable[[Call], Answer | None] = getattr(api_calls, operation.name)
+        self.act: Callable[[Call], Answer | None] = getattr(calls, operation.name)
         self.body = compiled(operation.body) if operation.body is not None else None
         self.query = {each.name: each for each in operation.parameters if each.place == "query"}
         self.headers = [each for each in operation.parameters if each.place == "header"]

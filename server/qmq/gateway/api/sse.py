@@ -17,7 +17,7 @@ from qmq.session.events import EventStream
 from qmq.session.topics import Start
 
 if TYPE_CHECKING:
-    from qmq.gateway.api_request import Call
+    from qmq.gateway.api.request import Call
 
 HEADERS = {
     "Content-Type": "text/event-stream",

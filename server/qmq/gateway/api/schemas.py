@@ -1,6 +1,6 @@
 """The schemas of the JSON API: what goes into it and what comes out, as JSON Schema.
 
-`api_table` puts them together; queues take theirs from the one table of properties.
+`table` puts them together; queues take theirs from the one table of properties.
 """
 
 from __future__ import annotations
