@@ -327,7 +327,7 @@ class Connection:
         """Drops what waits, tells the client why, and closes."""
         if self._closing:
             return
-        log.info("session %s ended: %s", self.conversation.name, error)
+        log.info("session %s from %s ended: %s", self.conversation.name, self.address, error)
         self._doomed = True
         self.outbox.clear()
         self.conversation.fail(error)
@@ -336,7 +336,7 @@ class Connection:
     def hang_up(self, error: QmqError) -> None:
         """Tells the client why, after what is on its way already, and closes."""
         if not self._closing:
-            log.info("session %s ended: %s", self.conversation.name, error)
+            log.info("session %s from %s ended: %s", self.conversation.name, self.address, error)
             self.conversation.fail(error)
             self._after_talk()
 
