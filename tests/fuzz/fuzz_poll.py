@@ -128,7 +128,7 @@ async def talk(data):
                 client.step(letter, more)
             await asyncio.sleep(0)
             client.read()
-    decoder = stomp.Decoder()
+    decoder = stomp.Decoder(client.connection.conversation.version)
     for seq in range(1, len(client.packets) + 1):
         if seq in client.packets:
             decoder.feed(client.packets[seq])
