@@ -148,7 +148,7 @@ class SharedConsumer(Consumer):
 
 
 class SharedQueue(Queue):
-    """A queue that several threads use."""
+    """A queue that several threads use. To `put` and to `credit` is for those who hold its lock."""
 
     __slots__ = ("_here", "lock")
 
@@ -163,10 +163,8 @@ class SharedQueue(Queue):
         with self.lock:
             return super().consume(Homed(client, self._here), prefetch, auto, exclusive)
 
-    put = locked(Queue.put)
     has_room = locked(Queue.has_room)
     purge = locked(Queue.purge)
-    credit = locked(Queue.credit)
     pause = locked(Queue.pause)
     resume = locked(Queue.resume)
     touch = locked(Queue.touch)
