@@ -8,6 +8,7 @@ import asyncio
 import gc
 import logging
 import re
+import sys
 
 import pytest
 from hypothesis import settings
@@ -93,6 +94,15 @@ def pytest_generate_tests(metafunc):
 def threads():
     """How many threads the nodes of a test have."""
     return 1
+
+
+@pytest.fixture
+def hasty():
+    """Lets the interpreter change threads as often as it can."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Nodes with several threads, seen from outside: order, isolation, and nothing left behind."""
 
 import asyncio
+import json
 import os
 import socket
 import threading
@@ -164,7 +165,7 @@ async def test_a_flood_is_slowed_down_before_other_threads_lose_any_of_it(start_
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.gen_test(timeout=60)
-async def test_everything_once_and_in_order_for_all_who_come_and_go(start_node, seed):
+async def test_everything_once_and_in_order_for_all_who_come_and_go(start_node, hasty, seed):
     """Publishers on all threads; subscribers that are cut at random, and come back to whatever thread takes them."""
     random = Random(seed)
     node = await start_node({"threads": 4})
@@ -210,7 +211,7 @@ async def test_everything_once_and_in_order_for_all_who_come_and_go(start_node, 
 
 
 @pytest.mark.gen_test(timeout=60)
-async def test_every_job_is_done_once_though_workers_die(start_node):
+async def test_every_job_is_done_once_though_workers_die(start_node, hasty):
     random = Random(0)
     node = await start_node({"threads": 4})
     publisher, done = await join(node), []
@@ -246,3 +247,34 @@ async def test_every_job_is_done_once_though_workers_die(start_node):
     await until(lambda: not queue.unsettled)
     assert (queue.acked, len(queue)) == (300, 0)
     publisher.close()
+
+
+@pytest.mark.gen_test(timeout=60)
+async def test_an_operator_sees_all_threads_while_clients_come_and_go(start_node, hasty):
+    """What is told of another thread's connections may be a moment old, but it is never half of something."""
+    node = await start_node({"threads": 4})
+    watcher, over = await join(node, 0), asyncio.Event()
+    inbox = {"reply-to": "/temp-queue/me"}
+
+    async def come_and_go(number):
+        while not over.is_set():
+            peer = await join(node)
+            for each in range(5):
+                await peer.subscribe(f"/queue/{number}.{each}", id=str(each))
+                await peer.publish(f"/topic/{number}.{each}")
+            peer.close()
+
+    going = [asyncio.ensure_future(come_and_go(number)) for number in range(6)]
+    seen = set()
+    for number in range(600):
+        operation = ("connections", "stats", "list")[number % 3]
+        await watcher.tell("SEND", {"destination": f"/manage/{operation}", **inbox})
+        answer = await watcher.frame()
+        assert answer.headers.get("code") is None, answer
+        for found in json.loads(answer.body).get("connections", ()):
+            seen.add(found["name"])
+    over.set()
+    await asyncio.gather(*going)
+    assert len(seen) > 6
+    await until(lambda: node.gateway.connections == 1)
+    watcher.close()

@@ -1,7 +1,6 @@
 """A node's core on real threads: order and completeness while everybody does everything at once."""
 
 import asyncio
-import sys
 import time
 
 import pytest
@@ -18,15 +17,6 @@ from tests.helpers import until
 from tests.throng import QUEUES, Worker, check
 
 ORIGIN = Origin("node", "e")
-
-
-@pytest.fixture
-def hasty():
-    """Lets the interpreter change threads as often as it can."""
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    yield
-    sys.setswitchinterval(before)
 
 
 async def grow(threads):
