@@ -67,7 +67,7 @@ async def test_a_new_token_in_time_and_the_connection_goes_on(guarded, enter_all
     node = await guarded(tokens__grace=0.0, manage=False)
     end = time.time() + 0.5
     client = await enter_all(node, transport, shown(exp=end))
-    told = await client.receipt("SEND", {"destination": "/manage/refresh"}, token("alice").encode())
+    told = await client.receipt("SEND", {"destination": "/manage/refresh"}, token("alice", lasts=600).encode())
     assert 590_000 < int(told["expires-in"]) <= 600_000
     await client.tell("SEND", {"destination": "/manage/refresh"}, token("alice").encode())  # nobody has to ask back
     await until(lambda: time.time() > end + 0.2)
