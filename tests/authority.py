@@ -40,8 +40,8 @@ class Authority:
         self._ca.issue_cert(name, common_name=holder, **times).private_key_and_cert_chain_pem.write_to_path(file)
         return file
 
-    def holder(self, name=None, uri=None):
-        """A client's certificate with its chain and key in one file, named so; returns its path."""
+    def holder(self, name=None, uri=None, lasts=86_400):
+        """A client's certificate with its chain and key in one file, named so; returns its path. It lasts so long."""
         identities = [x509.UniformResourceIdentifier(uri)] if uri else [x509.DNSName("client.example")]
         key = ec.generate_private_key(ec.SECP256R1())
         now = datetime.datetime.now(datetime.UTC)
@@ -55,7 +55,7 @@ class Authority:
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - datetime.timedelta(minutes=1))
-            .not_valid_after(now + datetime.timedelta(days=1))
+            .not_valid_after(now + datetime.timedelta(seconds=lasts))
             .add_extension(x509.SubjectAlternativeName(identities), critical=not name)
             .sign(authority, hashes.SHA256())
         )

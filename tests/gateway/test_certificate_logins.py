@@ -50,6 +50,23 @@ async def test_a_certificate_is_a_login(node_of, tls_shake, authority, scheme):
     assert (error.command, error.headers["code"]) == ("ERROR", "forbidden")
 
 
+@pytest.mark.gen_test(timeout=20)
+async def test_connections_and_requests_end_with_their_certificate(node_of, tls_shake, authority):
+    node = await node_of("required", **{"tokens.grace": 0.0})
+    context = authority.trust(authority.holder("svc-a", lasts=3))
+    peer, answer = await join(tls_shake, node, "stomps", context)
+    assert 0 < int(answer.headers["expires-in"]) <= 3000
+    http = Http(*await asyncio.open_connection("127.0.0.1", port(node, "https"), ssl=context))
+    http.ask("/poll", CONNECT)
+    assert (await http.answer())[0] == 200
+    error = await peer.frame()
+    assert (error.command, error.headers["code"], error.body) == ("ERROR", "token-expired", b"it was a certificate")
+    http.ask("/poll", CONNECT)
+    status, _, body = await http.answer()
+    assert (status, problem(body)) == (401, "token-expired")
+    http.close()
+
+
 @pytest.mark.parametrize("scheme", SECURE)
 @pytest.mark.gen_test(timeout=20)
 async def test_without_one_and_without_a_login_nobody_comes_in(node_of, tls_shake, authority, scheme):

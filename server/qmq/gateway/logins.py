@@ -3,8 +3,8 @@
 Whichever way a client comes, the same policy looks at the same credentials, and what it
 finds is the same principal. Passwords are tried elsewhere, and meanwhile their connection
 is not read. What was right is remembered for a minute, as a digest that is of no use to
-anybody else. When a token has expired, and the grace time is over, its connection ends,
-whatever carries it. After a reload everybody is looked at again.
+anybody else. When a token or certificate has expired, and the grace time is over, its
+connection ends, whatever carries it. After a reload everybody is looked at again.
 
 Nothing here knows STOMP, or where the policy comes from.
 """
@@ -74,7 +74,8 @@ class Logins:
         Who shows none of them is anonymous; whether that is enough, its `rights` say.
 
         Raises:
-            QmqError: `bad-login`, `bad-token`, `token-expired`; `bad-request` for a header that makes no sense.
+            QmqError: `bad-login`, `bad-token`; `token-expired`, also of a certificate; `bad-request` for a header
+                that makes no sense.
 
         """
         policy, address = self._door.policy, request.remote_ip or ""
@@ -87,14 +88,19 @@ class Logins:
                 raise QmqError("bad-request", "Authorization is Bearer or Basic")
             if token is not None:
                 return self._by_token(token, address)
-        return self.holder(getattr(request.connection, "stream", None))
+        holder = self.holder(getattr(request.connection, "stream", None))
+        if holder.expires is not None and holder.expires + policy.grace <= time.time():
+            raise _expired(holder)
+        return holder
 
     def holder(self, stream: Any) -> Principal:
         """Whose certificate was shown on a stream, which TLS has verified."""
         sock = getattr(stream, "socket", None)
         shown: Any = sock.getpeercert() if isinstance(sock, ssl.SSLSocket) else None
         name = _name_in(shown, self._door.policy.by_uri) if shown else ""
-        return Principal(name, Kind.CERTIFICATE) if name else ANONYMOUS
+        if not name:
+            return ANONYMOUS
+        return Principal(name, Kind.CERTIFICATE, expires=float(ssl.cert_time_to_seconds(shown["notAfter"])))
 
     # STOMP and its like
 
@@ -242,7 +248,7 @@ class Logins:
         if time.time() < principal.expires + self._door.policy.grace:
             self._watch(connection, principal)
         else:
-            connection.fail(QmqError("token-expired"))
+            connection.fail(_expired(principal))
 
     def review(self, connections: Iterable[Connection]) -> None:
         """Looks again at everybody, after the policy has changed; who has lost a right that it uses is sent away."""
@@ -296,6 +302,10 @@ def _name_in(certificate: dict[str, Any], by_uri: bool) -> str:
         names = (value for kind, value in parts if kind == "commonName")
     name = str(next(names, ""))
     return name if len(name) <= 255 and name.isprintable() else ""
+
+
+def _expired(principal: Principal) -> QmqError:
+    return QmqError("token-expired", "it was a certificate" if principal.kind is Kind.CERTIFICATE else "")
 
 
 def _left(principal: Principal) -> int | None:
