@@ -21,10 +21,10 @@ async def test_a_connection_ends_with_its_token_and_the_grace_time(guarded, ente
     if over_http and transport == "tcp":
         return
     node = await guarded(tokens__grace=0.3)
-    end = time.time() + 0.5
+    end = time.time() + 1.0
     said = token("alice", exp=end)
     client = await enter_all(node, transport, bearer(said) if over_http else Shown("token", said))
-    assert 0 < int(client.connected["expires-in"]) <= 500
+    assert 0 < int(client.connected["expires-in"]) <= 1000
     await client.subscribe("/topic/a.b")
     with pytest.raises(Refused) as refused:
         while True:
@@ -44,7 +44,7 @@ async def _frame_with(client, name):
 async def test_an_event_stream_ends_with_its_token(guarded):
     node = await guarded(tokens__grace=0.0)
     http = await Http.open(node.listen[0]["port"])
-    http.ask("/api/v1/stream?destination=/topic/a.b", method="GET", **bearer(token("alice", lasts=0.4)).headers)
+    http.ask("/api/v1/stream?destination=/topic/a.b", method="GET", **bearer(token("alice", lasts=1.0)).headers)
     said = (await http.reader.read()).decode()
     http.close()
     assert said.startswith("HTTP/1.1 200 ")
@@ -65,10 +65,10 @@ async def test_who_comes_without_a_token_stays(guarded, enter_all):
 @pytest.mark.gen_test(timeout=20)
 async def test_a_new_token_in_time_and_the_connection_goes_on(guarded, enter_all, transport):
     node = await guarded(tokens__grace=0.0, manage=False)
-    end = time.time() + 0.5
+    end = time.time() + 1.0
     client = await enter_all(node, transport, shown(exp=end))
     told = await client.receipt("SEND", {"destination": "/manage/refresh"}, token("alice", lasts=600).encode())
-    assert 590_000 < int(told["expires-in"]) <= 600_000
+    assert 500_000 < int(told["expires-in"]) <= 600_000
     await client.tell("SEND", {"destination": "/manage/refresh"}, token("alice").encode())  # nobody has to ask back
     await until(lambda: time.time() > end + 0.2)
     await client.publish("/topic/a.b")
@@ -125,5 +125,5 @@ async def test_who_has_no_token_has_none_to_renew(guarded, enter_all, start_node
 async def test_a_timer_that_rings_early_is_set_again(guarded, enter_all, monkeypatch):
     monkeypatch.setattr("qmq.gateway.logins._LONGEST", 0.05)
     node = await guarded(tokens__grace=0.0)
-    client = await enter_all(node, "tcp", shown(lasts=0.4))
+    client = await enter_all(node, "tcp", shown(lasts=1.0))
     assert await client.sent_away() == "token-expired"
