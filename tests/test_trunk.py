@@ -7,14 +7,14 @@ import pytest
 
 from qmq.config import make
 from qmq.core.hub import Hub
-from qmq.core.message import Origin
+from qmq.core.message import Envelope, Origin
 from qmq.core.registry import Registry
 from qmq.core.sibling import Sibling
 from qmq.loops import Loop, LoopThread
 from qmq.stats import Stats, Sum
 from qmq.trunk import Trunk
 from tests.helpers import until
-from tests.throng import QUEUES, Worker, check
+from tests.throng import QUEUES, Subscriber, Worker, check
 
 ORIGIN = Origin("node", "e")
 
@@ -67,4 +67,23 @@ async def test_what_falls_due_is_set_from_any_thread_and_comes_on_the_first():
     await loops[1].run(trunk.views[1].declare, "/queue/gone", {"expires": 20})
     await until(lambda: "/queue/gone" not in trunk.registry.queues)
     assert trunk.registry.totals["queues_expired"] == 1
+    await loops[1].stop()
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_a_burst_from_another_thread_is_looked_at_together():
+    """At once when little comes; when much comes, no more often than that."""
+    loops, trunk = await grow(2)
+    hub, looks = trunk.views[1].hub, []
+    look = hub.look
+    hub.look = lambda: (looks.append(time.monotonic()), look())
+    readers = [await loops[1].run(Subscriber, hub, "/topic/a") for _ in range(16)]
+    begin, published = time.monotonic(), 0
+    while time.monotonic() < begin + 0.1:
+        trunk.registry.hub.publish(Envelope("/topic/a", {}), b"x", True)
+        published += 1
+        await asyncio.sleep(0)
+    await until(lambda: [len(reader.numbers) for reader in readers] == [published] * 16)
+    assert len(looks) <= (looks[-1] - looks[0]) / 0.0005 + 2
+    assert looks[0] - begin < 0.1
     await loops[1].stop()

@@ -11,6 +11,7 @@ import threading
 from contextlib import AbstractContextManager
 from typing import Any
 
+from qmq import native
 from qmq.config import Config
 from qmq.core.history import History
 from qmq.core.hub import Hub
@@ -24,6 +25,9 @@ from qmq.core.timers import Timers
 from qmq.loops import Loop
 from qmq.rules import history_rules, rules_of
 from qmq.stats import Stats, Sum
+
+_PAUSE = 0.0005  # seconds between two looks at what comes from other threads, when much comes
+_MANY = 16  # subscriptions from which on that is worth its while
 
 
 class Trunk:
@@ -94,11 +98,40 @@ class Trunk:
         return History(timers, history_rules(self._config), limits.history, limits.topics, stats)
 
 
-def _hub(sequence: Sequence, loop: Loop, stats: Stats, messages: int, octets: int) -> Sibling:
-    def call() -> None:
-        loop.post(hub.look)
+class _Bell:
+    """Lets a hub look at what other threads have left for it, once per burst.
 
-    hub = Sibling(sequence, lambda: loop.asyncio.call_soon(hub.flush), call, stats, messages, octets)
+    Under a GIL threads only take turns: to look at each message at once makes many small
+    writes of few large ones. So a hub with many subscribers that has looked just now waits
+    for a moment.
+    """
+
+    def __init__(self, loop: Loop) -> None:
+        self.hub: Sibling
+        self._loop = loop
+        self._pause = _PAUSE if native.gil() else 0.0
+        self._next = 0.0
+
+    def ring(self) -> None:
+        """From any thread."""
+        self._loop.post(self._hear)
+
+    def _hear(self) -> None:
+        wait = self._next - self._loop.asyncio.time()
+        if wait > 0:
+            self._loop.asyncio.call_later(wait, self._look)
+        else:
+            self._look()
+
+    def _look(self) -> None:
+        if self.hub.subscriptions >= _MANY:
+            self._next = self._loop.asyncio.time() + self._pause
+        self.hub.look()
+
+
+def _hub(sequence: Sequence, loop: Loop, stats: Stats, messages: int, octets: int) -> Sibling:
+    bell = _Bell(loop)
+    hub = bell.hub = Sibling(sequence, lambda: loop.asyncio.call_soon(hub.flush), bell.ring, stats, messages, octets)
     return hub
 
 

@@ -96,16 +96,17 @@ class Audience:
             owed += len(self.mixed)
         return owed - self._gaps
 
-    def take_turns(self, share: int = 1) -> bool:
+    def take_turns(self, share: int = 1, stretch: int = 1) -> bool:
         """Serves the next members; true if everybody now has everything.
 
         Args:
             share: Into how many passes a round is divided, at least.
+            stretch: How many times dearer than usual a pass is.
 
         """
         order, joined = self._order, self._joined
         end = self._base + len(self._log)
-        turns = min(self._owed, max(len(order) // share, self._least_turns))
+        turns = min(self._owed, max(len(order) // share, self._least_turns * stretch))
         self._owed -= turns
         turn = self._turn
         for _ in range(turns):

@@ -63,9 +63,12 @@ class Sibling(Hub):
 
     Attributes:
         bell: By which other threads wake it.
+        subscriptions: How many it has.
         arrivals: Called to let what queues have given on other threads arrive.
 
     """
+
+    stretch = 4  # threads hand over to each other in each pass
 
     def __init__(
         self,
@@ -83,6 +86,7 @@ class Sibling(Hub):
         self.bell = Bell(call)
         self.arrivals: Callable[[], None] = lambda: None
         self._box = Mailbox(self.bell, max_messages, max_octets)
+        self.subscriptions = 0
         self._wanted: dict[str, int] = {}  # patterns, and how many subscriptions want each
         self._missed: dict[str, int] = {}
         sequence.hubs.append(self)
@@ -139,6 +143,7 @@ class Sibling(Hub):
         with self.lock:
             self._empty()
             subscription = super().subscribe(pattern, encoder, outbox, bounds)
+            self.subscriptions += 1
             wanted = self._wanted.get(pattern, 0)
             self._wanted[pattern] = wanted + 1
             if not wanted:
@@ -148,6 +153,7 @@ class Sibling(Hub):
     def unsubscribe(self, subscription: Subscription) -> None:
         self.drain()
         super().unsubscribe(subscription)
+        self.subscriptions -= 1
         pattern = subscription.pattern
         self._wanted[pattern] -= 1
         if not self._wanted[pattern]:
