@@ -7,6 +7,7 @@ its own, and a view of the same queues and exchanges; two locks guard the rest (
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from contextlib import AbstractContextManager
 from typing import Any
@@ -111,6 +112,7 @@ class _Bell:
         self._loop = loop
         self._pause = _PAUSE if native.gil() else 0.0
         self._next = 0.0
+        self._timer: asyncio.TimerHandle | None = None
 
     def ring(self) -> None:
         """From any thread."""
@@ -118,12 +120,15 @@ class _Bell:
 
     def _hear(self) -> None:
         wait = self._next - self._loop.asyncio.time()
-        if wait > 0:
-            self._loop.asyncio.call_later(wait, self._look)
-        else:
+        if wait <= 0:
             self._look()
+        elif self._timer is None:
+            self._timer = self._loop.asyncio.call_later(wait, self._look)
 
     def _look(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         if self.hub.subscriptions >= _MANY:
             self._next = self._loop.asyncio.time() + self._pause
         self.hub.look()
