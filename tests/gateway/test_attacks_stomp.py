@@ -19,6 +19,8 @@ from tests.gateway.sockjs_peer import SockJs
 from tests.gateway.tls_peers import TlsPeer
 from tests.helpers import Witness, logging_to, until, ws
 
+pytestmark = pytest.mark.one_thread("what is wrong is refused by the thread that reads it, all alike")
+
 SLOW = {"a login": b"CONNECT\nx:", "a login with a body": b"CONNECT\ncontent-length:1000\n\n", "nothing": b"\n"}
 
 

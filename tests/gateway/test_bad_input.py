@@ -16,6 +16,8 @@ from qmq.wire import stomp
 from qmq.wire.websocket import BINARY, CLOSE, CONTINUATION, PING, TEXT
 from tests.helpers import Closed, until, ws
 
+pytestmark = pytest.mark.one_thread("what is wrong is refused by the thread that reads it, all alike")
+
 LIMITS = {
     "limits.linger_seconds": 0.03,
     "limits.body": 1000,

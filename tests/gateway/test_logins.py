@@ -14,6 +14,10 @@ from tests.gateway.poll_peer import problem
 from tests.helpers import request, until
 from tests.tokens import SECRET, token, with_header
 
+pytestmark = pytest.mark.one_thread(
+    "a login is looked at on its own thread; sessions across threads are in test_expiry"
+)
+
 
 def cookie(said, **headers):
     return Shown(headers={"Cookie": f"other=1; session={said}", **headers})
