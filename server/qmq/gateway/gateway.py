@@ -26,6 +26,8 @@ from qmq.session.stomp_encoder import Framing
 from qmq.session.stomp_headers import Limits
 from qmq.stats import Stats
 
+_LAST_WORDS = 0.5  # seconds that a client has at least to read them, if the node has as long to stop
+
 
 class Gateway:
     """The shared part of a loop's connections.
@@ -195,7 +197,7 @@ class Gateway:
             if number % 10 == 9:
                 await asyncio.sleep(pause * 10)
         try:
-            await asyncio.wait_for(self._empty.wait(), max(end - loop.time(), 0.5))
+            await asyncio.wait_for(self._empty.wait(), max(end - loop.time(), min(seconds, _LAST_WORDS)))
         except TimeoutError:
             self.abort()
             await self._empty.wait()
