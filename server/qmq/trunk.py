@@ -7,8 +7,8 @@ its own, and a view of the same queues and exchanges; two locks guard the rest (
 
 from __future__ import annotations
 
-import asyncio
 import threading
+import time
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -27,7 +27,7 @@ from qmq.loops import Loop
 from qmq.rules import history_rules, rules_of
 from qmq.stats import Stats, Sum
 
-_PAUSE = 0.0005  # seconds between two looks at what comes from other threads, when much comes
+_PAUSE = 0.0006  # seconds between two looks at what comes from other threads, when much comes
 _MANY = 16  # subscriptions from which on that is worth its while
 
 
@@ -104,7 +104,8 @@ class _Bell:
 
     Under a GIL threads only take turns: to look at each message at once makes many small
     writes of few large ones. So a hub with many subscribers that has looked just now waits
-    for a moment.
+    for a moment. It sleeps, since a loop's timers cannot wait for less than a millisecond;
+    meanwhile the other threads have their turns.
     """
 
     def __init__(self, loop: Loop) -> None:
@@ -112,25 +113,17 @@ class _Bell:
         self._loop = loop
         self._pause = _PAUSE if native.gil() else 0.0
         self._next = 0.0
-        self._timer: asyncio.TimerHandle | None = None
 
     def ring(self) -> None:
         """From any thread."""
-        self._loop.post(self._hear)
-
-    def _hear(self) -> None:
-        wait = self._next - self._loop.asyncio.time()
-        if wait <= 0:
-            self._look()
-        elif self._timer is None:
-            self._timer = self._loop.asyncio.call_later(wait, self._look)
+        self._loop.post(self._look)
 
     def _look(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        wait = self._next - time.monotonic()
+        if wait > 0:
+            time.sleep(wait)
         if self.hub.subscriptions >= _MANY:
-            self._next = self._loop.asyncio.time() + self._pause
+            self._next = time.monotonic() + self._pause
         self.hub.look()
 
 
