@@ -49,8 +49,8 @@ _AUDIENCES_PER_PASS = 128
 # Subscribers that catch up are given so much at once, and all of them together in a
 # pass, so that those who are up to date do not wait for those who come back.
 _PIECE_OCTETS = 64 * 1024
-_REPLAY_OCTETS = 256 * 1024
-_REPLAYS_PER_PASS = 16
+_REPLAY_OCTETS = 64 * 1024
+_REPLAYS_PER_PASS = 3
 
 
 @dataclass(slots=True)

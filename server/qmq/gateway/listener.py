@@ -26,7 +26,7 @@ Accept = Callable[[socket.socket, Any], None]
 
 # Connections that are accepted in one pass of the loop. When thousands come back at once, each costs a handshake, a
 # login and what it missed; those who are there are served in between, and who waits in the kernel is none the later.
-_AT_ONCE = 2
+_AT_ONCE = 1
 _PAUSE = 0.1  # seconds without accepting, when there is no room
 _NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
