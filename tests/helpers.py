@@ -73,10 +73,18 @@ def logging_to(handler):
         root.removeHandler(handler)
 
 
+def peer_of(stream):
+    """The other end of a connection; None if it is closing, as it may at any moment on another thread."""
+    try:
+        return stream.socket.getpeername()
+    except (OSError, AttributeError):
+        return None
+
+
 def server_side(node, peer):
     """The node's own object for a peer's connection."""
     address = peer.sock.getsockname()
-    (found,) = [one for one in connections_of(node) if one._stream.socket.getpeername() == address]
+    (found,) = [one for one in connections_of(node) if peer_of(one._stream) == address]
     return found
 
 

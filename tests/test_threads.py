@@ -14,7 +14,7 @@ from qmq.config import make
 from qmq.errors import ConfigError
 from qmq.node import Node
 from qmq.wire import stomp
-from tests.helpers import Closed, Peer, until, ws
+from tests.helpers import Closed, Peer, peer_of, until, ws
 
 HTTP = ("http://127.0.0.1:0",)
 
@@ -27,9 +27,7 @@ async def join(node, index=None):
         await peer.login()
         here = peer.sock.getsockname()
         branch = node.branches[index or 0]
-        if index is None or any(
-            each._stream.socket.getpeername() == here for each in branch.gateway._connections.copy()
-        ):
+        if index is None or any(peer_of(each._stream) == here for each in branch.gateway._connections.copy()):
             return peer
         peer.close()
 

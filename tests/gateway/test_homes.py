@@ -8,7 +8,7 @@ import pytest
 from qmq.gateway.homes import Homes
 from qmq.wire import stomp
 from tests.gateway.poll_peer import CONNECT, Http, Poller, problem
-from tests.helpers import connections_of, until
+from tests.helpers import connections_of, peer_of, until
 
 THREADS = 3
 
@@ -20,8 +20,8 @@ async def land(node, index):
         http.ask("/health/live", method="GET")
         await http.answer()
         here = http.writer.get_extra_info("sockname")
-        streams = [each.stream for each in node.branches[index].servers["http"]._connections]
-        if any(stream.socket.getpeername() == here for stream in streams):
+        connections = tuple(node.branches[index].servers["http"]._connections)
+        if any(peer_of(each.stream) == here for each in connections):
             return http
         await close(http)
 
