@@ -72,6 +72,7 @@ node:
 	@command -v npm >/dev/null || { $(SUDO) apt-get update -q && $(APT) nodejs npm; }
 
 browser:
+	@command -v curl >/dev/null || { $(SUDO) apt-get update -q && $(APT) curl; }
 	@command -v chromium >/dev/null && command -v chromedriver >/dev/null || \
 		{ $(SUDO) apt-get update -q && $(APT) chromium chromium-driver; }
 	@command -v firefox-esr >/dev/null || { $(SUDO) apt-get update -q && $(APT) firefox-esr; }

@@ -1,11 +1,8 @@
 """The examples of docs/http.md, with curl as it is: they are run, and answer what is printed there."""
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
-
-import pytest
 
 from tests.processes import Serve
 
@@ -13,7 +10,6 @@ TEXT = (Path(__file__).parents[2] / "docs/http.md").read_text("utf-8")
 BLOCKS = re.findall(r"^```sh\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl")
 def test_the_examples_do_what_they_say(tmp_path):
     serve = Serve(tmp_path / "ready.json")
     try:
