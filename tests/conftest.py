@@ -60,14 +60,12 @@ def io_loop(request):
 
     It is made current, because pytest-tornado makes a test's task on the current loop.
     """
-    if not gc.get_freeze_count():
-        gc.collect()
-        gc.freeze()  # what is there before the first test need not be looked at after each
     loop = IOLoop(make_current=False)
     asyncio.set_event_loop(loop.asyncio_loop)
     yield loop
     asyncio.set_event_loop(None)
     gc.collect()  # an exception that nobody looked at is reported when its task is freed
+    gc.freeze()  # what is there now need not be looked at after each test
     loop.close(all_fds=True)
 
 

@@ -88,6 +88,18 @@ def server_side(node, peer):
     return found
 
 
+async def caught_up(connection):
+    """Waits until a connection's loop has written what was published before, or held it back."""
+    for _ in range(2):  # the first pass finds it, the second writes
+        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(asyncio.sleep(0), connection._loop))
+
+
+def narrow(connection):
+    """Lets the kernel keep little for the client, so that one that does not read is soon behind."""
+    connection._stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    return connection
+
+
 def ws(payload, opcode=TEXT, *, fin=True, mask=MASK):
     """A client's WebSocket frame."""
     size = len(payload)

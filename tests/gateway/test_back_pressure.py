@@ -7,7 +7,7 @@ import pytest
 
 from qmq.wire import stomp
 from tests.gateway.queue_peers import BOTH, bodies, message, nothing_more, settle, work
-from tests.helpers import connections_of, plain, server_side, until, ws
+from tests.helpers import caught_up, connections_of, narrow, plain, server_side, until, ws
 
 CEILING = 1 << 20  # the least that can be configured
 CHUNK = 64 * 1024  # what is read at once
@@ -158,7 +158,7 @@ async def test_memory_stays_bounded_through_many_rounds(start_node, enter, trans
             await settle(consumer, frame)
             assert_bounded(node, 1)
     assert found == [*(b"%06d" % number for number in range(1000)), b"last"]
-    assert node.stats["publishers_slowed"] > 5  # so often was it full
+    assert node.stats["publishers_slowed"] > 1  # so often was it full
 
 
 @every_transport
@@ -254,14 +254,13 @@ async def test_a_transaction_that_fills_memory_can_be_committed(start_node, ente
 
 async def fill(node, peer, destination="/queue/jobs"):
     """Publishes until a consumer that does not read has got all that it can get; returns how many that were."""
-    queue, connection = node.registry.queues[destination], server_side(node, peer)
+    queue, connection = node.registry.queues[destination], narrow(server_side(node, peer))
     number = 0
     while not (connection._blocked and len(queue)):
         node.publish(destination, b"%06d" % number + BODY)
         number += 1
         assert number < 10_000
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
+        await caught_up(connection)
     return number
 
 
@@ -381,13 +380,10 @@ async def test_subscribers_that_do_not_read_cannot_hold_publishers_up_with_what_
     node = await start_node(small(limits__ping_seconds=0.2, limits__linger_seconds=0.1))
     slow = await enter(node, transport, receive_buffer=4096, **{"heart-beat": "2000,0"})
     await slow.subscribe("/topic/news", max_messages="100000", max_bytes="16000000")
-    outbox = server_side(node, slow).outbox
-    while outbox.backlog_bytes < CEILING * 0.7:  # and not much more, on whatever thread it is
-        arrived = node.registry.hub.fanned_out
+    connection = server_side(node, slow)
+    while connection.outbox.backlog_bytes < CEILING * 0.7:  # and not much more, on whatever thread it is
         node.publish("/topic/news", BODY)
-        await asyncio.sleep(0)
-        while node.registry.hub.fanned_out == arrived:
-            await asyncio.sleep(0.001)
+        await caught_up(connection)
 
     async def beat():  # it lives, and does not read
         while True:

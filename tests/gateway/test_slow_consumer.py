@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers import server_side, until
+from tests.helpers import caught_up, narrow, server_side, until
 
 CROWD = Path(__file__).with_name("crowd.py")
 BODY = b"x" * 2000
@@ -21,14 +21,13 @@ async def fill(node, peer, destination="/topic/slow"):
 
     The bodies are numbers, padded. What waits then is the last of them.
     """
-    outbox = server_side(node, peer).outbox
+    connection = narrow(server_side(node, peer))
     number = 0
-    while not outbox.backlog_bytes:
+    while not connection.outbox.backlog_bytes:
         number += 1
         assert number < 10_000
         node.publish(destination, b"%06d " % number + BODY)
-        await asyncio.sleep(0)  # so that each is written, or held back, by itself
-        await asyncio.sleep(0)
+        await caught_up(connection)  # so that each is written, or held back, by itself
     return number
 
 
@@ -180,13 +179,13 @@ async def test_a_client_that_passes_its_bound_is_told_which(start_node, join, wi
     seen = await witness(node)
     peer = await join(node, receive_buffer=4096)
     await peer.subscribe(**{"destination": "/topic/slow", **headers})
-    full = await fill(node, peer)
-    number = full
+    connection = server_side(node, peer)
+    number = full = await fill(node, peer)
     while not node.stats[f"errors_{code}"]:
         number += 1
         assert number < full + 100
         node.publish("/topic/slow", b"%06d " % number + BODY)
-        await seen.well()
+        await caught_up(connection)  # so that it is told of before the next one
     assert (node.stats[f"errors_{code}"], node.stats[f"connections_closed_{code}"]) == (1, 1)
     frames = []
     while not frames or frames[-1].command != "ERROR":

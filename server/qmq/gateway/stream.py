@@ -129,6 +129,8 @@ class StreamConnection(Connection):
 
     def _is_taking(self) -> bool:
         """Whether a blocked client has acknowledged anything since the last look."""
+        if self._stream.closed():  # and nobody has been told yet
+            return False
         before, self._untaken = self._untaken, untaken(self._stream.socket)
         return before != self._untaken
 

@@ -6,6 +6,7 @@ It works without scripts, and is made once.
 from __future__ import annotations
 
 import re
+from functools import cache
 from html import escape
 from typing import Any, TypeAlias
 
@@ -49,6 +50,7 @@ _FOOT = """  </main>
 """
 
 
+@cache
 def page() -> bytes:
     """The page."""
     lines = [f'    <li><a href="#{each.name}">{_method(each)}</a> {escape(each.help)}</li>' for each in OPERATIONS]
@@ -140,10 +142,15 @@ class Document(Problems):
         self.finish(self._content)
 
 
+@cache
+def _described() -> bytes:
+    return native.dumps(document())
+
+
 def routes(stats: Stats) -> list[Any]:
     """The rules for Tornado."""
     shown = {"stats": stats, "content": page(), "kind": "text/html; charset=utf-8"}
-    told = {"stats": stats, "content": native.dumps(document()), "kind": "application/json"}
+    told = {"stats": stats, "content": _described(), "kind": "application/json"}
     return [
         (r"/api/", Document, shown),
         (r"/api", RedirectHandler, {"url": "/api/", "permanent": False}),
