@@ -94,6 +94,13 @@ async def caught_up(connection):
         await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(asyncio.sleep(0), connection._loop))
 
 
+async def lasts(condition):
+    """Whether something is true, and still is when the other end's kernel has acknowledged what it delays."""
+    if condition():
+        await asyncio.sleep(0.1)
+    return condition()
+
+
 def narrow(connection):
     """Lets the kernel keep little for the client, so that one that does not read is soon behind."""
     connection._stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)

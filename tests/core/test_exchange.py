@@ -126,7 +126,7 @@ def test_a_bad_x_match(mode):
     assert not exchange.unbind("q", "", {"x-match": mode})
 
 
-@pytest.mark.parametrize("kind", set(Kind) - {Kind.HEADERS})
+@pytest.mark.parametrize("kind", [kind for kind in Kind if kind != Kind.HEADERS])
 def test_only_headers_exchanges_look_at_x_match(kind):
     assert queues(make(kind, ("q", "a", {"x-match": "some"})), "a") == ["q"]
 

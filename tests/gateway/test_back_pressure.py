@@ -7,7 +7,7 @@ import pytest
 
 from qmq.wire import stomp
 from tests.gateway.queue_peers import BOTH, bodies, message, nothing_more, settle, work
-from tests.helpers import caught_up, connections_of, narrow, plain, server_side, until, ws
+from tests.helpers import caught_up, connections_of, lasts, narrow, plain, server_side, until, ws
 
 CEILING = 1 << 20  # the least that can be configured
 CHUNK = 64 * 1024  # what is read at once
@@ -256,7 +256,7 @@ async def fill(node, peer, destination="/queue/jobs"):
     """Publishes until a consumer that does not read has got all that it can get; returns how many that were."""
     queue, connection = node.registry.queues[destination], narrow(server_side(node, peer))
     number = 0
-    while not (connection._blocked and len(queue)):
+    while not await lasts(lambda: connection._blocked and len(queue)):
         node.publish(destination, b"%06d" % number + BODY)
         number += 1
         assert number < 10_000
@@ -380,7 +380,7 @@ async def test_subscribers_that_do_not_read_cannot_hold_publishers_up_with_what_
     node = await start_node(small(limits__ping_seconds=0.2, limits__linger_seconds=0.1))
     slow = await enter(node, transport, receive_buffer=4096, **{"heart-beat": "2000,0"})
     await slow.subscribe("/topic/news", max_messages="100000", max_bytes="16000000")
-    connection = server_side(node, slow)
+    connection = narrow(server_side(node, slow))
     while connection.outbox.backlog_bytes < CEILING * 0.7:  # and not much more, on whatever thread it is
         node.publish("/topic/news", BODY)
         await caught_up(connection)

@@ -34,7 +34,7 @@ async def test_no_more_connections_than_allowed(start_node, dial, join, witness)
 
 @pytest.mark.gen_test(timeout=20)
 async def test_one_connection_is_kicked_and_no_other(start_node, join, witness):
-    node = await start_node()
+    node = await start_node({"limits.linger_seconds": 0.2})
     seen, other = await witness(node), await join(node)
     [name] = [each["name"] for each in node.gateway.describe() if not each["subscriptions"]]
     assert node.gateway.kick(name) and not node.gateway.kick("nobody")

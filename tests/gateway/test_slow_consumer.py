@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers import caught_up, narrow, server_side, until
+from tests.helpers import caught_up, lasts, narrow, server_side, until
 
 CROWD = Path(__file__).with_name("crowd.py")
 BODY = b"x" * 2000
@@ -23,7 +23,7 @@ async def fill(node, peer, destination="/topic/slow"):
     """
     connection = narrow(server_side(node, peer))
     number = 0
-    while not connection.outbox.backlog_bytes:
+    while not await lasts(lambda: connection.outbox.backlog_bytes):
         number += 1
         assert number < 10_000
         node.publish(destination, b"%06d " % number + BODY)

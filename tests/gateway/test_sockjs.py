@@ -148,7 +148,8 @@ async def test_the_name_of_the_server_in_the_url_is_of_no_interest(start_node, s
 
 
 @pytest.mark.gen_test(timeout=20)
-async def test_a_session_that_was_closed_says_so_until_nobody_asks_any_more(start_node, sockjs):
+async def test_a_session_that_was_closed_says_so_until_nobody_asks_any_more(start_node, sockjs, monkeypatch):
+    monkeypatch.setattr("qmq.gateway.sockjs._ABSENT", 1.0)
     node = await start_node()
     peer = await sockjs(node)
     await peer.login("DISCONNECT\nreceipt:bye\n\n\0")
@@ -185,7 +186,8 @@ async def test_a_receiver_that_goes_takes_its_session_along(start_node, sockjs):
 
 
 @pytest.mark.gen_test(timeout=20)
-async def test_a_session_without_a_receiver_ends(start_node, sockjs):
+async def test_a_session_without_a_receiver_ends(start_node, sockjs, monkeypatch):
+    monkeypatch.setattr("qmq.gateway.sockjs._ABSENT", 1.0)
     node = await start_node()
     await sockjs(node)
     assert node.gateway.connections == 1

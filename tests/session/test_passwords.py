@@ -66,7 +66,7 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize("text", BAD)
+@pytest.mark.parametrize("text", BAD, ids=range(len(BAD)))
 def test_bad_hashes(text):
     with pytest.raises(ConfigError) as error:
         parse(text)
