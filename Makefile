@@ -22,7 +22,7 @@ types: $(VENV)/test.stamp
 	$(BIN)/lint-imports
 
 unit: $(VENV)/test.stamp node_modules/.package-lock.json browser
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist worksteal
 
 e2e: $(VENV)/test.stamp browser
 	$(BIN)/pytest e2e

@@ -41,7 +41,7 @@ class QmqError extends Error {
     this.code = code;
     /** @export @const {string} */
     this.detail = detail;
-    /** @export @const {boolean} */
+    /** @export {boolean} */
     this.retry = retry !== null ? retry : !!row && row.retry;
     /**
      * How long the server asks to wait before the next try, in milliseconds.

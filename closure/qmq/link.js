@@ -240,6 +240,8 @@ class Link {
     if (this.kind_ && Date.now() - this.since_ >= STABLE) this.backoff_.reset();
     this.ladder_.lose();
     this.drop_();
+    // A token that the page gave as a passcode is the same each time.
+    if (error.code === 'token-expired' && this.options_.passcode) error.retry = false;
     if (error.retry) {
       this.isWaiting_ = true;
       const isOffline = typeof navigator === 'object' && navigator.onLine === false;

@@ -106,6 +106,12 @@ testSuite({
     assertArrayEquals(['bad-token for good'], heard);
   },
 
+  async testAnExpiredTokenThatIsAllThePageHasIsTheEnd() {
+    await connect({login: 'token', passcode: 'x'});
+    fake.receive('ERROR', {'code': 'token-expired', 'message': 'm', 'retry': 'true'});
+    assertArrayEquals(['token-expired for good'], heard);
+  },
+
   async testATokenThatComesAfterTheEndGoesNowhere() {
     await connect({token: () => fetchToken()});
     let give;

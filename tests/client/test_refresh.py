@@ -54,6 +54,18 @@ async def test_a_connection_outlives_its_tokens(gateway, tmp_path):
     assert node.stats["errors_token-expired"] == 0
 
 
+@pytest.mark.parametrize("shown", [lambda text: {"token": text}, lambda text: {"passcode": text, "login": "token"}])
+@pytest.mark.gen_test(timeout=20)
+async def test_a_text_that_has_expired_is_the_end(gateway, tmp_path, shown):
+    file = tmp_path / "secret"
+    file.write_bytes(key_file("HS256"))
+    _, url = await gateway({"tokens.keys": (str(file),), "tokens.grace": 0.0, "tokens.leeway": 0.0})
+    errors = []
+    async with await connect(url, **shown(token("alice", lasts=2.0)), on_error=errors.append) as client:
+        assert (await client.wait_closed()).code.name == "token-expired"
+        assert (client.state, client.generation, len(errors)) == ("closed", 1, 1)
+
+
 @pytest.mark.gen_test(timeout=20)
 async def test_new_tokens_are_shown_before_the_old_ones_expire():
     asked, errors = [], []

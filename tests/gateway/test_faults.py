@@ -91,6 +91,7 @@ class Client(asyncio.Protocol):
         self.websocket = websocket.Decoder(masked=False) if scheme == "http" else None
         self.decoder = stomp.Decoder()
         self.over = asyncio.get_running_loop().create_future()
+        self.transport = None
         self.answer = b"" if self.websocket else None  # as far as it has come, until the connection is upgraded
 
     def connection_made(self, transport):
@@ -137,6 +138,8 @@ class Client(asyncio.Protocol):
         """Goes without a word, and hears nothing any more."""
         if not self.over.done():
             self.over.set_result(None)
+        if self.transport is None:
+            return  # not even connected
         if reset:
             self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
             self.transport.abort()
@@ -288,8 +291,9 @@ async def connect(node, scheme, client):
 async def employ(node, scheme, *about):
     """One place for a worker: whoever dies is followed by another one."""
     while True:
-        worker = await connect(node, scheme, Worker(scheme, *about))
+        worker = Worker(scheme, *about)
         try:
+            await connect(node, scheme, worker)
             await worker.over
         except asyncio.CancelledError:
             worker.end(reset=False)

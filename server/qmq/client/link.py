@@ -132,6 +132,10 @@ class Link:
         raise QmqError("connect-failed", "; ".join(failures)) from cause
 
     def _judge(self, ended: Ended) -> Ended:
-        """Whether it is the end of all: a first try is so too, unless the client was told to be patient."""
-        again = self._options.reconnect and (self.generation > 0 or self._options.patient)
+        """Whether it is the end of all: so is a first try, unless the client was told to be patient, and a token's
+        last moment, if the program has given a text and no function."""
+        options = self._options
+        again = options.reconnect and (self.generation > 0 or options.patient)
+        if ended.error.code.name == "token-expired" and (isinstance(options.token, str) or options.passcode):
+            again = False  # it would be the same one
         return Ended(ended.error, ended.culprit, ended.final or not again)
