@@ -324,7 +324,10 @@ def escape(text: str, version: str = "1.2") -> str:
 
 def header_lines(headers: Mapping[str, str] | Iterable[tuple[str, str]], version: str = "1.2") -> bytes:
     """Header lines as octets, each ended by LF, escaped."""
-    pairs = headers.items() if isinstance(headers, Mapping) else headers
+    pairs = headers.items() if isinstance(headers, Mapping) else list(headers)
+    plain, count = "".join([f"{name}:{value}\n" for name, value in pairs]), len(pairs)
+    if plain.count(":") == plain.count("\n") == count and "\\" not in plain and "\r" not in plain:
+        return plain.encode()  # as most are
     table = _ESCAPE_TABLES[version]
     return "".join([f"{name.translate(table)}:{value.translate(table)}\n" for name, value in pairs]).encode()
 
