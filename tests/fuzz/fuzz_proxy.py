@@ -16,9 +16,14 @@ SEEDS = [
     proxy.encode(("192.0.2.7", 1), extra=b"\x02\0\x01x" * 20),
     proxy.SIGNATURE + b"\x21\x31\0\xd8" + bytes(216),
     b"PROXY TCP4 192.0.2.7 198.51.100.1 4711 443\r\n",
+    b"PROXY TCP6 2001:db8::7 2001:db8::1 4711 443\r\n",
+    b"PROXY UNKNOWN\r\n",
     b"GET / HTTP/1.1\r\n\r\n",
 ]
-TOKENS = [proxy.SIGNATURE, b"\x20", b"\x21", b"\x22", b"\x11", b"\x12", b"\x31", b"\0\x0c", b"\0\x24", b"\xff\xff"]
+TOKENS = [
+    proxy.SIGNATURE, b"\x20", b"\x21", b"\x22", b"\x11", b"\x12", b"\x31", b"\0\x0c", b"\0\x24", b"\xff\xff",
+    proxy.WORD, b"TCP4 ", b"TCP6 ", b"UNKNOWN", b"\r\n", b" ",
+]  # fmt: skip
 
 
 def found(data):

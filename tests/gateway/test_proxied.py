@@ -14,6 +14,7 @@ pytestmark = pytest.mark.one_thread("each thread has listeners of its own, all a
 
 ALL = ("http", "https", "stomp", "stomps")
 FROM = ("192.0.2.7", 4711)
+LINE = b"PROXY TCP4 192.0.2.7 198.51.100.1 4711 443\r\n"
 
 
 @pytest.fixture
@@ -29,13 +30,14 @@ def proxied(start_node, authority):
 KINDS = {"stomp": TcpPeer, "stomps": StompsPeer, "https": TlsPeer}
 
 
+@pytest.mark.parametrize("header", [proxy.encode(FROM), LINE], ids=["octets", "line"])
 @pytest.mark.parametrize("scheme", ALL)
 @pytest.mark.gen_test(timeout=20)
-async def test_a_client_behind_a_proxy(proxied, tls_dial, authority, scheme):
+async def test_a_client_behind_a_proxy(proxied, tls_dial, authority, scheme, header):
     node = await proxied()
     peer = await tls_dial(node, scheme, *([KINDS[scheme]] if scheme in KINDS else []))
     plain = getattr(peer, "send_undeciphered", peer.send)
-    for octet in proxy.encode(FROM):  # however it comes
+    for octet in header:  # however it comes
         await plain(bytes((octet,)))
         await asyncio.sleep(0)
     if scheme.endswith("s"):
@@ -53,9 +55,12 @@ async def test_a_client_behind_a_proxy(proxied, tls_dial, authority, scheme):
 @pytest.mark.gen_test(timeout=20)
 async def test_the_header_may_come_with_what_follows_it(proxied, tls_dial):
     node = await proxied()
-    for source, address in ((FROM, FROM[0]), (("2001:db8::1", 1), "2001:db8::1"), (None, "127.0.0.1")):
+    six = ("2001:db8::1", 1)
+    headers = {proxy.encode(FROM): FROM[0], proxy.encode(six): six[0], proxy.encode(None): "127.0.0.1"}
+    lines = {LINE: FROM[0], b"PROXY UNKNOWN\r\n": "127.0.0.1"}
+    for header, address in (headers | lines).items():
         peer = await tls_dial(node, "stomp", TcpPeer)
-        await peer.send(proxy.encode(source), b"CONNECT\naccept-version:1.2\nhost:h\n\n\0")
+        await peer.send(header, b"CONNECT\naccept-version:1.2\nhost:h\n\n\0")
         assert (await peer.frame()).command == "CONNECTED"
         assert [each["address"] for each in node.gateway.describe()] == [address]
         peer.close()
@@ -63,7 +68,13 @@ async def test_the_header_may_come_with_what_follows_it(proxied, tls_dial):
 
 
 @pytest.mark.parametrize(
-    "octets", [b"GET / HTTP/1.1\r\n\r\n", b"CONNECT\n\n\0" + bytes(9), proxy.SIGNATURE + b"\x31\0\0\0"]
+    "octets",
+    [
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"CONNECT\n\n\0" + bytes(9),
+        proxy.SIGNATURE + b"\x31\0\0\0",
+        b"PROXY UDP4\r\n" + bytes(9),
+    ],
 )
 @pytest.mark.gen_test(timeout=20)
 async def test_a_proxy_that_does_not_say_whose_it_is(proxied, tls_dial, octets):

@@ -54,15 +54,8 @@ class _Arrival(Arrival):
         super().__init__(listener, sock, address)
 
     def look(self) -> None:
-        size = proxy.length(self._header) or proxy.FIXED
-        data = self._receive(size - len(self._header))
-        if not data:
-            if data is not None:
-                self._give_up()
-            return
-        self._header += data
         try:
-            header = proxy.parse(self._header)
+            header = self._read()
         except QmqError as error:
             self._arrivals.stats.add(f"errors_{error.code.name}")
             self.close()
@@ -70,3 +63,14 @@ class _Arrival(Arrival):
         if header is not None:
             self._forget()
             self._arrivals.pass_on(self._sock, header.address or self.address)
+
+    def _read(self) -> proxy.Header | None:
+        """Reads as far as the header goes; None if it is not all there, or the connection has come to its end."""
+        while missing := proxy.missing(self._header):
+            data = self._receive(missing)
+            if not data:
+                if data is not None:
+                    self._give_up()
+                return None
+            self._header += data
+        return proxy.parse(self._header)

@@ -1,7 +1,8 @@
-"""The header with which a proxy tells whose connection it passes on (PROXY protocol, version 2, section 2.2).
+"""The header with which a proxy tells whose connection it passes on (PROXY protocol, sections 2.1 and 2.2).
 
-It stands before everything else on a connection, TLS included, and is read once. Version
-1, which is text, is not spoken. Whether who sent it is to be believed is not known here.
+It is a line of text (version 1) or octets (version 2), stands before everything else on a
+connection, TLS included, and is read once. Whether who sent it is to be believed is not
+known here.
 """
 
 from __future__ import annotations
@@ -15,6 +16,10 @@ from qmq.errors import QmqError
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 FIXED = 16  # octets that every header has: signature, version and command, family, length
 MAX_EXTRA = 2048  # octets that may follow them: addresses, and what proxies add for each other
+
+WORD = b"PROXY "  # version 1
+MAX_LINE = 107  # octets of the longest line, its end included
+LEAST = len(b"PROXY UNKNOWN\r\n")  # of the shortest header of all
 
 _LOCAL, _PROXY = 0x20, 0x21  # version 2, and whether the proxy speaks for itself
 _INET, _INET6 = 0x11, 0x21  # TCP over IPv4, over IPv6
@@ -42,6 +47,8 @@ def length(start: bytes) -> int | None:
         QmqError: `bad-proxy-header` as soon as it is certain that it is none, or too long.
 
     """
+    if start[:1] == WORD[:1]:
+        return _line_length(start)
     if start[: len(SIGNATURE)] != SIGNATURE[: len(start)]:
         raise QmqError("bad-proxy-header", "the connection does not begin with one")
     if len(start) < FIXED:
@@ -50,6 +57,32 @@ def length(start: bytes) -> int | None:
     if extra > MAX_EXTRA:
         raise QmqError("bad-proxy-header", f"it has {extra} octets behind its beginning, {MAX_EXTRA} are allowed")
     return FIXED + extra
+
+
+def _line_length(start: bytes) -> int | None:
+    if start[: len(WORD)] != WORD[: len(start)]:
+        raise QmqError("bad-proxy-header", "the connection does not begin with one")
+    end = start.find(b"\r\n", 0, MAX_LINE)
+    if end < 0 and len(start) >= MAX_LINE:
+        raise QmqError("bad-proxy-header", f"its line has no end within {MAX_LINE} octets")
+    return end + 2 if end >= 0 else None
+
+
+def missing(start: bytes) -> int:
+    """How many octets of the header are certainly still to come. More may belong to what follows it.
+
+    Raises:
+        QmqError: As `length`.
+
+    """
+    size = length(start)
+    if size is not None:
+        return max(size - len(start), 0)
+    if len(start) < LEAST:
+        return LEAST - len(start)
+    if start[:1] == SIGNATURE[:1]:
+        return FIXED - len(start)
+    return 1 if start.endswith(b"\r") else 2
 
 
 def parse(data: bytes) -> Header | None:
@@ -62,6 +95,8 @@ def parse(data: bytes) -> Header | None:
     size = length(data)
     if size is None or len(data) < size:
         return None
+    if data[:1] == WORD[:1]:
+        return Header(size, _address_in_words(data[: size - 2].split(b" ")))
     command, family = data[12], data[13]
     if command not in (_LOCAL, _PROXY):
         raise QmqError("bad-proxy-header", f"version and command are {command:#04x}")
@@ -78,8 +113,29 @@ def _address(family: int, block: bytes) -> tuple[str, int]:
     raise QmqError("bad-proxy-header", f"no addresses of family {family:#04x} in {len(block)} octets")
 
 
+def _address_in_words(words: list[bytes]) -> tuple[str, int] | None:
+    """That of the client; None if the proxy does not know it."""
+    if words[1] == b"UNKNOWN":
+        return None
+    kind = {b"TCP4": IPv4Address, b"TCP6": IPv6Address}.get(words[1])
+    if kind is None or len(words) != 6:
+        raise QmqError("bad-proxy-header", "its line is none of TCP4, TCP6 or UNKNOWN")
+    try:
+        client, _ = kind(words[2].decode("ascii")), kind(words[3].decode("ascii"))
+    except ValueError:
+        raise QmqError("bad-proxy-header", "its line has no two addresses of its family") from None
+    port, _ = _port(words[4]), _port(words[5])
+    return str(client), port
+
+
+def _port(word: bytes) -> int:
+    if not word.isdigit() or len(word) > 5 or int(word) > 0xFFFF:
+        raise QmqError("bad-proxy-header", "its line has no two ports")
+    return int(word)
+
+
 def encode(source: tuple[str, int] | None, target: tuple[str, int] = ("0.0.0.0", 0), extra: bytes = b"") -> bytes:  # noqa: S104
-    """A header, as a proxy sends it; with `source` None it speaks for itself."""
+    """A header of version 2, as a proxy sends it; with `source` None it speaks for itself."""
     block, family = b"", 0
     if source is not None:
         six = ":" in source[0]
