@@ -245,3 +245,17 @@ async def test_closed_is_raised_by_a_peer_whose_server_just_goes(start_node, joi
     with pytest.raises(Closed) as closed:
         await peer.frame()
     assert closed.value.code == 1006
+
+
+@pytest.mark.one_thread("closes a socket of the node's own loop")
+@pytest.mark.gen_test(timeout=20)
+async def test_a_socket_that_has_just_been_closed_takes_nothing(start_node, join):
+    """Its close callback comes in a later pass; a tick may come before."""
+    node = await start_node()
+    peer = await join(node)
+    connection = server_side(node, peer)
+    connection._blocked = True
+    connection._stream.close()
+    assert not connection._is_taking()
+    connection._tick()
+    await until(lambda: node.gateway.connections == 0)
