@@ -6,7 +6,7 @@ import time
 import pytest
 
 from qmq.wire.websocket import PING, PONG
-from tests.helpers import Closed, flooding, request, server_side, until, ws
+from tests.helpers import Closed, caught_up, flooding, request, server_side, until, ws
 
 
 @pytest.mark.gen_test(timeout=20)
@@ -166,6 +166,7 @@ async def test_a_write_that_the_socket_takes_in_parts_stays_in_order(start_node,
     for number in range(60):
         node.publish("/topic/a", b"%d " % number * 40_000)
         await asyncio.sleep(0)
+    await caught_up(server_side(node, peer))  # a receipt waits for nothing that is on its way from another thread
     await peer.tell("SEND", {"destination": "/topic/b", "receipt": "last"}, b"own")
     for number in range(60):
         assert (await peer.frame()).body == b"%d " % number * 40_000
