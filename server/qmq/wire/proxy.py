@@ -47,10 +47,11 @@ def length(start: bytes) -> int | None:
         QmqError: `bad-proxy-header` as soon as it is certain that it is none, or too long.
 
     """
-    if start[:1] == WORD[:1]:
-        return _line_length(start)
-    if start[: len(SIGNATURE)] != SIGNATURE[: len(start)]:
+    beginning = WORD if start[:1] == WORD[:1] else SIGNATURE
+    if start[: len(beginning)] != beginning[: len(start)]:
         raise QmqError("bad-proxy-header", "the connection does not begin with one")
+    if beginning is WORD:
+        return _line_length(start)
     if len(start) < FIXED:
         return None
     extra: int = unpack(">H", start[14:16])[0]
@@ -60,8 +61,6 @@ def length(start: bytes) -> int | None:
 
 
 def _line_length(start: bytes) -> int | None:
-    if start[: len(WORD)] != WORD[: len(start)]:
-        raise QmqError("bad-proxy-header", "the connection does not begin with one")
     end = start.find(b"\r\n", 0, MAX_LINE)
     if end < 0 and len(start) >= MAX_LINE:
         raise QmqError("bad-proxy-header", f"its line has no end within {MAX_LINE} octets")
