@@ -153,12 +153,14 @@ async def test_memory_stays_bounded_through_many_rounds(start_node, enter, trans
     async with publishing(publisher, transport, 1000):
         found = []
         while len(found) < 1001:
+            if len(found) in range(0, 501, 100):  # a consumer that is quicker than the publisher would see no round
+                await until(lambda: node.stats["publishers_slowed"] > len(found) // 100)
             frame = await message(consumer)
             found.append(frame.body[:6])
             await settle(consumer, frame)
             assert_bounded(node, 1)
     assert found == [*(b"%06d" % number for number in range(1000)), b"last"]
-    assert node.stats["publishers_slowed"] > 1  # so often was it full
+    assert node.stats["publishers_slowed"] > 5  # so often was it full
 
 
 @every_transport
