@@ -55,6 +55,15 @@ async def test_publish_from_within(start_node):
         assert frame.headers["message-id"] == message.id
         assert frame.body == (body if isinstance(body, bytes) else body.encode())
     assert frame.headers["x"] == "y"
+    for headers in ({"x": None}, {"x": b"y"}):
+        with pytest.raises(TypeError, match="header 'x'"):
+            node.publish("/topic/a", "x", headers)
+    with pytest.raises(TypeError):
+        node.publish("/topic/a", None)
+    with pytest.raises(QmqError, match="bad-header"):
+        node.publish("/topic/a", "x", {"x": "\ud800"})
+    node.publish("/topic/a", bytearray(b"z"), {"n": 5})
+    assert (await peer.frame()).headers["n"] == "5"
     for destination, code in {"/nowhere": "bad-destination", "/topic/a.*": "bad-pattern"}.items():
         with pytest.raises(QmqError) as error:
             node.publish(destination, "x")

@@ -26,6 +26,7 @@ from tornado.netutil import bind_sockets
 from qmq import native
 from qmq.branch import Branch
 from qmq.certificates import server_context
+from qmq.client.body import Headers, frame, texts
 from qmq.config import Config, parse_listen
 from qmq.core.destination import check_name
 from qmq.core.hub import Hub
@@ -213,15 +214,18 @@ class Node:
         if fixed:
             log.warning("only a restart changes %s", ", ".join(fixed))
 
-    def publish(self, destination: str, body: bytes | str, headers: dict[str, str] | None = None) -> Message:
+    def publish(self, destination: str, body: bytes | str, headers: Headers | None = None) -> Message:
         """Publishes from within the process. Only on the node's own loop.
 
         Raises:
-            QmqError: `bad-destination` or `bad-pattern`; `queue-full`.
+            QmqError: `bad-destination` or `bad-pattern`; `bad-header`; `queue-full`.
+            TypeError: If a header is neither text nor a number, or the body neither bytes nor text.
 
         """
-        envelope = Envelope(check_name(destination), dict(headers or {}))
-        octets = body.encode() if isinstance(body, str) else body
+        fields = texts(headers or {})
+        frame("SEND", fields)  # what no frame can carry is refused here, not where it is to be delivered
+        envelope = Envelope(check_name(destination), fields)
+        octets = body.encode() if isinstance(body, str) else bytes(memoryview(body))
         return self.registry.publish(envelope, octets, isinstance(body, str))
 
     def _why_not_ready(self) -> QmqError | None:

@@ -25,6 +25,7 @@ from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from qmq.client import client as aio
+from qmq.client.body import Headers
 from qmq.client.connect import connect as dial
 from qmq.client.options import State
 from qmq.client.received import Message
@@ -151,7 +152,7 @@ class Received(Message):
         """Says that the work was not done. See `qmq.client.Received.nack`."""
         self._thread.run(self._inner.nack(requeue, receipt=receipt))
 
-    def reply(self, body: Any, headers: Mapping[str, str] | None = None, *, receipt: bool = True) -> None:
+    def reply(self, body: Any, headers: Headers | None = None, *, receipt: bool = True) -> None:
         """Answers a request. See `qmq.client.Received.reply`."""
         self._thread.run(self._inner.reply(body, headers, receipt=receipt))
 

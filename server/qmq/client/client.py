@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from qmq.client import body as bodies
 from qmq.client import worker
+from qmq.client.body import Headers
 from qmq.client.conversation import Conversation, Posted
 from qmq.client.options import Ack, Options, Overflow, Start, State
 from qmq.client.received import Received
@@ -18,7 +19,7 @@ from qmq.client.transaction import Transaction
 from qmq.errors import QmqError
 
 # What a program publishes in one go: destination, body, and perhaps headers.
-Outgoing = tuple[str, Any] | tuple[str, Any, Mapping[str, str]]
+Outgoing = tuple[str, Any] | tuple[str, Any, Headers]
 
 Handler = TypeVar("Handler", bound=Callable[[Received], Any])
 
@@ -60,7 +61,7 @@ class Client:
         self,
         destination: str,
         body: bytes | str | Any,
-        headers: Mapping[str, str] | None = None,
+        headers: Headers | None = None,
         *,
         receipt: bool = True,
     ) -> None:
@@ -72,20 +73,20 @@ class Client:
         Args:
             destination: Such as `/topic/chat`.
             body: Octets, text (sent as `text/plain`), or anything else as JSON.
-            headers: More headers for its readers.
+            headers: More headers for its readers: text, numbers or truth values.
             receipt: If false, returns as soon as the message is on its way; it is sent once,
                 and may be lost.
 
         Raises:
             QmqError: What the server says is wrong; why the client ended; `outbox-full` while
                 there is no connection, if too much waits for one already.
+            TypeError: If the body is nothing that JSON knows, or a header is neither text nor a number.
+            ValueError: If JSON has no word for a number in it (NaN, infinity).
 
         """
         await self._talk.publish(destination, body, headers, receipt=receipt)
 
-    def publish_nowait(
-        self, destination: str, body: bytes | str | Any, headers: Mapping[str, str] | None = None
-    ) -> None:
+    def publish_nowait(self, destination: str, body: bytes | str | Any, headers: Headers | None = None) -> None:
         """Publishes one message without waiting for anything. It is sent once, and may be lost.
 
         Raises:
@@ -133,7 +134,7 @@ class Client:
         self,
         destination: str,
         body: bytes | str | Any,
-        headers: Mapping[str, str] | None = None,
+        headers: Headers | None = None,
         *,
         seconds: float = 10.0,
     ) -> Received:
@@ -157,7 +158,7 @@ class Client:
     async def subscribe(
         self,
         destination: str,
-        headers: Mapping[str, str] | None = None,
+        headers: Headers | None = None,
         *,
         max_messages: int | None = None,
         max_bytes: int | None = None,
@@ -197,7 +198,8 @@ class Client:
             "max-messages": max_messages, "max-bytes": max_bytes, "overflow": overflow, "conflate-key": conflate_key,
             "cursor": cursor, "from": from_, "ack": ack, "prefetch-count": prefetch,
         }  # fmt: skip
-        fields = {**{name: str(value) for name, value in said.items() if value is not None}, **(headers or {})}
+        asked = {name: str(value) for name, value in said.items() if value is not None}
+        fields = bodies.texts({**asked, **(headers or {})})
         subscription = Subscription(talk, talk.next_key(), destination, fields, on_recovered)
         bodies.frame("SUBSCRIBE", subscription.frame_headers())  # refused here, it has not begun
         talk.join(subscription)

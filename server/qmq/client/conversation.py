@@ -16,6 +16,7 @@ from typing import Any
 
 from qmq.client import body as bodies
 from qmq.client.answers import Answers
+from qmq.client.body import Headers
 from qmq.client.connection import Connection, Ended
 from qmq.client.journal import Journal
 from qmq.client.link import Link
@@ -85,7 +86,7 @@ class Conversation:
             raise self.error
 
     async def publish(
-        self, destination: str, body: Any, headers: Mapping[str, str] | None = None, *, receipt: bool = True
+        self, destination: str, body: Any, headers: Headers | None = None, *, receipt: bool = True
     ) -> None:
         """As of `Client`."""
         if receipt:
@@ -94,7 +95,7 @@ class Conversation:
             await self.drain()
             self.hand(self.next_key(), bodies.send(destination, body, headers))
 
-    async def post(self, destination: str, body: Any, headers: Mapping[str, str] | None = None) -> Posted:
+    async def post(self, destination: str, body: Any, headers: Headers | None = None) -> Posted:
         """Publishes what is published once, whatever happens to the connection; as of `_post`."""
         octets, fields = bodies.encode(body)
 
@@ -165,7 +166,7 @@ class Conversation:
         if connection is not None and connection.blocked:
             await connection.drain()
 
-    async def request(self, destination: str, body: Any, headers: Mapping[str, str] | None, seconds: float) -> Received:
+    async def request(self, destination: str, body: Any, headers: Headers | None, seconds: float) -> Received:
         """As of `Client`."""
         key = self.next_key()
         data = self._requests.frame(key, destination, body, headers, seconds)

@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from qmq.client.body import Headers
 from qmq.errors import QmqError
 
 
@@ -17,7 +18,7 @@ class Sender(Protocol):
     """What a message needs of its client."""
 
     async def publish(
-        self, destination: str, body: Any, headers: Mapping[str, str] | None = None, *, receipt: bool = True
+        self, destination: str, body: Any, headers: Headers | None = None, *, receipt: bool = True
     ) -> None:
         """Publishes a message."""
 
@@ -163,9 +164,7 @@ class Received(Message):
         """
         await self._settle("NACK", {} if requeue else {"requeue": "false"}, receipt)
 
-    async def reply(
-        self, body: bytes | str | Any, headers: Mapping[str, str] | None = None, *, receipt: bool = True
-    ) -> None:
+    async def reply(self, body: bytes | str | Any, headers: Headers | None = None, *, receipt: bool = True) -> None:
         """Answers a request, as `Client.publish` does.
 
         Raises:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import Any
 
 from qmq.client import body as bodies
 from qmq.client.answers import Answers
+from qmq.client.body import Headers
 from qmq.client.journal import Journal
 from qmq.client.received import Received
 from qmq.errors import QmqError
@@ -30,7 +30,7 @@ class Requests:
     def __init__(self) -> None:
         self.answers: Answers[Received] = Answers()
 
-    def frame(self, key: str, destination: str, body: Any, headers: Mapping[str, str] | None, seconds: float) -> bytes:
+    def frame(self, key: str, destination: str, body: Any, headers: Headers | None, seconds: float) -> bytes:
         """The SEND of a request. Whoever takes it from a queue after its time would work for nobody.
 
         Raises:

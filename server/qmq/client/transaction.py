@@ -6,11 +6,11 @@ spans two connections, and the server never holds half of it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Protocol, Self
 
 from qmq.client import body as bodies
+from qmq.client.body import Headers
 from qmq.errors import QmqError
 from qmq.wire import stomp
 
@@ -54,7 +54,7 @@ class Transaction:
         self._octets = 0
         self._frames: list[bytes | tuple[str, dict[str, str], Settled]] = []
 
-    def publish(self, destination: str, body: bytes | str | Any, headers: Mapping[str, str] | None = None) -> None:
+    def publish(self, destination: str, body: bytes | str | Any, headers: Headers | None = None) -> None:
         """Publishes a message, as `Client.publish` does, when the block ends.
 
         Raises:
