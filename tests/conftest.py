@@ -6,6 +6,7 @@ its place.
 
 import asyncio
 import gc
+import io
 import logging
 import re
 import sys
@@ -14,9 +15,11 @@ import pytest
 from hypothesis import settings
 from tornado.ioloop import IOLoop
 
+from qmq import cli
 from qmq.config import make
 from qmq.node import Node
 from tests.authority import Authority
+from tests.processes import one_line
 
 # The same examples in every run; a longer search is started by hand.
 settings.register_profile("suite", derandomize=True, deadline=None, print_blob=True)
@@ -122,3 +125,30 @@ def start_node(io_loop, threads):
             await node.stop()
 
     io_loop.run_sync(stop)
+
+
+@pytest.fixture
+def run(monkeypatch, capfd):
+    """Runs the command within this process: `status, output, errors = run("serve", "--demo")`."""
+
+    def run(*arguments, environ=None, stdin=b""):
+        for name, value in (environ or {}).items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(sys, "argv", ["qmq", *arguments])
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+        with pytest.raises(SystemExit) as done:
+            cli.main()
+        output, errors = capfd.readouterr()
+        return done.value.code, output, errors
+
+    return run
+
+
+@pytest.fixture
+def wrong(run):
+    """Runs what is wrong, and returns the one line that says so."""
+
+    def wrong(*arguments, status=2, environ=None):
+        return one_line(*run(*arguments, environ=environ), status)
+
+    return wrong

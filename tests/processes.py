@@ -45,3 +45,12 @@ def line(pipe, word):
         if word in found:
             return found
     raise AssertionError(f"no {word!r} came")
+
+
+def one_line(found, output, errors, status=2):
+    """What is told about something wrong, once it is certain that it is one line and nothing else."""
+    assert (found, output) == (status, "")
+    assert errors.startswith("qmq: ")
+    assert errors.endswith("\n")
+    assert errors.count("\n") == 1, errors
+    return errors[5:-1]

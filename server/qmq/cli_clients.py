@@ -1,0 +1,243 @@
+"""Commands that talk to a gateway as its clients: `qmq pub`, `sub`, `request` and `manage`.
+
+Each ends with 0, with 1 if the gateway refuses or cannot be reached, with 2 for a wrong
+option, and with 130 after Ctrl-C, but for `sub`, which one ends so. Errors are raised
+here and printed by `cli`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import functools
+import json
+import os
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import click
+
+from qmq.certificates import client_context
+from qmq.client import DEFAULT_URL, Client, connect
+from qmq.errors import CODES, QmqError
+from qmq.wire.stomp import is_text
+
+_Dial = Callable[..., Coroutine[Any, Any, Client]]
+
+
+_CLIENT_OPTIONS = (
+    click.option("--url", "urls", multiple=True, default=(DEFAULT_URL,), show_default=True,
+                 help="The gateway: stomp, stomps, ws, wss, http or https. Of several, the first that answers."),
+    click.option("--login", default="", help="Name to log in with."),
+    click.option("--passcode", default="", help="Password."),
+    click.option("--token", default="", help="Token to log in with, instead of a password."),
+    click.option("--ca", default="", metavar="FILE", help="For TLS: authorities to believe, in PEM."),
+    click.option("--cert", default="", metavar="FILE", help="For TLS: certificate to show, in PEM."),
+    click.option("--key", default="", metavar="FILE", help="Its key, if that is not in the same file."),
+)  # fmt: skip
+
+
+def _client_options(command: Any) -> Any:
+    """Gives a command the options of a client, and as `dial` what connects with them."""
+
+    @functools.wraps(command)
+    def run(
+        urls: tuple[str, ...], login: str, passcode: str, token: str, ca: str, cert: str, key: str, **more: Any
+    ) -> None:
+        if key and not cert:
+            raise click.UsageError("--key is of no use without --cert")
+        tls = client_context(ca, cert, key) if ca or cert else None
+
+        async def dial(**how: Any) -> Client:
+            return await connect(urls, login, passcode, token=token or None, tls=tls, **{"reconnect": False, **how})
+
+        command(dial=dial, **more)
+
+    for option in reversed(_CLIENT_OPTIONS):
+        run = option(run)
+    return run
+
+
+# What one message is made of.
+_MESSAGE_OPTIONS = (
+    click.argument("destination"),
+    click.argument("body", required=False, metavar="[BODY|-]"),
+    click.option("--content-type", default="", help="Of the body; text/plain if it is text."),
+    click.option("--header", "headers", multiple=True, metavar="NAME:VALUE", help="One more header."),
+)
+
+
+def _message_options(command: Any) -> Any:
+    """Gives a command a destination, and as `octets` and `fields` what it is to send there."""
+
+    @functools.wraps(command)
+    def run(body: str | None, content_type: str, headers: tuple[str, ...], **more: Any) -> None:
+        fields = _parse_headers(headers)
+        octets = sys.stdin.buffer.read() if body in (None, "-") else os.fsencode(str(body))
+        kind = content_type or ("text/plain" if is_text(octets) else "")
+        command(octets=octets, fields={**({"content-type": kind} if kind else {}), **fields}, **more)
+
+    for option in reversed(_MESSAGE_OPTIONS):
+        run = option(run)
+    return run
+
+
+@click.command()
+@_message_options
+@_client_options
+def pub(destination: str, octets: bytes, fields: dict[str, str], dial: _Dial) -> None:
+    """Publish one message: BODY, or standard input if BODY is - or missing."""
+
+    async def run() -> None:
+        async with await dial() as client:
+            await client.publish(destination, octets, fields)
+
+    _run(run)
+
+
+@click.command()
+@click.argument("destination")
+@click.option("--json", "as_json", is_flag=True, help="Print each message as one line of JSON.")
+@click.option("--count", type=click.IntRange(min=1), help="Stop after so many messages.")
+@click.option("--ack", is_flag=True, help="Of a queue: take a message out only once it is printed.")
+@click.option("--header", "headers", multiple=True, metavar="NAME:VALUE", help="One more header of SUBSCRIBE.")
+@click.option("--no-reconnect", is_flag=True, help="End when the connection does.")
+@_client_options
+def sub(
+    destination: str,
+    as_json: bool,
+    count: int | None,
+    ack: bool,
+    headers: tuple[str, ...],
+    no_reconnect: bool,
+    dial: _Dial,
+) -> None:
+    """Print the messages of a destination or pattern as they come, over one connection after the other."""
+    fields = _parse_headers(headers)
+    if ack:  # and have no more of them in hand than are wanted
+        fields = {"ack": "client-individual", "prefetch-count": str(min(count or 100, 100)), **fields}
+
+    async def run() -> None:
+        errors: list[QmqError] = []
+
+        def tell(state: str) -> None:
+            if state == "waiting":
+                click.echo(f"{errors.pop()}; trying again", err=True)
+
+        async with await dial(reconnect=not no_reconnect, on_error=errors.append, on_state=tell) as client:
+            subscription = await client.subscribe(destination, fields, on_recovered=_tell_recovered)
+            click.echo(f"subscribed to {destination}", err=True)
+            left = count
+            async for message in subscription:
+                _print(message, as_json)
+                if ack:
+                    with contextlib.suppress(QmqError):  # if its connection has ended, it comes again
+                        await message.ack(receipt=False)
+                left = None if left is None else left - 1
+                if left == 0:
+                    return
+
+    _run(run)
+
+
+def _tell_recovered(recovered: bool) -> None:
+    click.echo("back; nothing was missed" if recovered else "back; something may have been missed", err=True)
+
+
+@click.command()
+@_message_options
+@click.option("--timeout", type=float, default=10.0, show_default=True,
+              metavar="SECONDS", help="How long the reply may take.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print the reply as one line of JSON.")
+@_client_options
+def request(
+    destination: str, octets: bytes, fields: dict[str, str], timeout: float, as_json: bool, dial: _Dial
+) -> None:
+    """Publish one message, made as pub makes it, and print the reply to it."""
+    if not timeout > 0:
+        raise click.UsageError(f"--timeout must be more than 0 seconds, not {timeout:g}")
+
+    async def run() -> None:
+        async with await dial() as client:
+            _print(await client.request(destination, octets, fields, seconds=timeout), as_json)
+
+    _run(run)
+
+
+class _Manage(click.Command):
+    """Its help names the operations."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        from qmq.session.desk import OPERATIONS
+
+        with formatter.section("Operations"):
+            formatter.write_dl([(name, (method.__doc__ or "").replace("`", "")) for name, method in OPERATIONS.items()])
+
+
+@click.command(cls=_Manage)
+@click.argument("operation")
+@click.argument("arguments", nargs=-1, metavar="[NAME=VALUE]...")
+@_client_options
+def manage(operation: str, arguments: tuple[str, ...], dial: _Dial) -> None:
+    """Ask the gateway about its queues and exchanges, or change them, and print its answer.
+
+    For example: qmq manage purge destination=/queue/jobs
+    """
+    asked = _parse_arguments(arguments)
+
+    async def run() -> None:
+        async with await dial() as client:
+            answer = await client.request(f"/manage/{operation}", asked)
+        found = answer.json()
+        code = answer.headers.get("code")
+        if code is not None:
+            raise QmqError(code if code in CODES else "bad-operation", found["detail"])
+        click.echo(json.dumps(found, ensure_ascii=False, indent=2))
+
+    _run(run)
+
+
+def _parse_arguments(arguments: tuple[str, ...]) -> dict[str, Any]:
+    """What is asked for. A value is text, which the gateway reads as it needs it, but an object is JSON."""
+    asked: dict[str, Any] = {}
+    for argument in arguments:
+        name, equals, value = argument.partition("=")
+        if not equals or not name:
+            raise click.UsageError(f"an argument must be NAME=VALUE, not {argument!r}")
+        try:
+            asked[name] = json.loads(value) if value.startswith("{") else value
+        except (ValueError, RecursionError) as error:
+            raise click.UsageError(f"{name} is no JSON object: {error}") from None
+    return asked
+
+
+def _print(message: Any, as_json: bool) -> None:
+    sys.stdout.buffer.write(_as_json(message) if as_json else message.body + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def _as_json(message: Any) -> bytes:
+    headers = {name: value for name, value in message.headers.items() if name not in ("subscription", "content-length")}
+    line = {"id": message.id, "destination": message.destination, "headers": headers}
+    if is_text(message.body):
+        line["body"] = message.text()
+    else:
+        line["bodyBase64"] = base64.b64encode(message.body).decode()
+    return json.dumps(line, ensure_ascii=False).encode() + b"\n"
+
+
+def _parse_headers(headers: tuple[str, ...]) -> dict[str, str]:
+    fields = {}
+    for header in headers:
+        name, colon, value = header.partition(":")
+        if not colon or not name:
+            raise click.UsageError(f"--header must be NAME:VALUE, not {header!r}")
+        fields[name] = value
+    return fields
+
+
+def _run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(main())
