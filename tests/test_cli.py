@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from qmq import __version__, cli
-from qmq.config import OPTIONS
+from qmq.config import CLIENT_VARIABLES, OPTIONS
 from tests.helpers import Peer
 from tests.processes import QMQ, Serve, one_line
 
@@ -96,6 +96,22 @@ def test_check_config_says_what_it_amounts_to(run, tmp_path):
     assert (found["name"], found["drain"]) == ("file", 1.0)
     assert [found[f"limits.{name}"] for name in ("body", "headers", "subscriptions", "bytes")] == [7, 6, 5, 16 << 20]
     assert found["listen"] == ["http://127.0.0.1:1", "http://127.0.0.1:2"]
+
+
+@pytest.mark.parametrize("key", [option.key for option in OPTIONS.values() if option.kind is bool])
+def test_every_switch_can_be_turned_off_by_flag(run, tmp_path, key):
+    file, flag = tmp_path / "qmq.toml", OPTIONS[key].flag
+    section, _, name = key.rpartition(".")
+    file.write_text(f"[{section}]\n{name} = true\n" if section else f"{name} = true\n")
+    off = flag.replace("--", "--no-", 1)
+    for arguments, value in (([], "true"), ([off], "false"), ([off, flag], "true")):
+        status, output, _ = run("check-config", "--config", str(file), *arguments)
+        assert (status, f"{key} = {value}\n" in output) == (0, True)
+
+
+def test_variables_of_clients_mean_nothing_to_a_server(run):
+    environ = dict.fromkeys(CLIENT_VARIABLES.values(), "x")
+    assert run("check-config", environ=environ)[0] == 0
 
 
 def test_help_names_every_option_and_its_variable():

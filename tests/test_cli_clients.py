@@ -4,6 +4,7 @@ import asyncio
 import base64
 import contextlib
 import json
+import signal
 import socket
 import subprocess
 import threading
@@ -12,7 +13,9 @@ import pytest
 from click.testing import CliRunner
 
 from qmq import cli
-from qmq.client import connect
+from qmq.client import blocking, connect
+from qmq.errors import CODES
+from qmq.session import passwords
 from qmq.session.desk import OPERATIONS
 from tests.processes import QMQ, Serve
 
@@ -44,6 +47,12 @@ def test_an_address_that_is_none_is_one_line_and_exit_1(wrong, url):
 @pytest.mark.parametrize("header", ["x", ":x", ""])
 def test_a_header_without_name_or_colon_is_one_line_and_exit_2(wrong, header):
     assert wrong("sub", "/topic/a", "--header", header) == f"--header must be NAME:VALUE, not {header!r}"
+
+
+@pytest.mark.parametrize("command", [["sub", "/topic/a"], ["pub", "/topic/a", "x"]])
+def test_secret_file_that_is_missing_is_one_line_and_exit_2(wrong, command):
+    for option in ("--token-file", "--passcode-file"):
+        assert wrong(*command, option, "/nowhere/x") == "cannot read /nowhere/x: No such file or directory"
 
 
 @pytest.mark.parametrize("timeout", ["0", "-1", "nan", "x"])
@@ -107,7 +116,66 @@ def test_pub_and_sub_as_text(served, run):
     assert run("pub", "/topic/text.a", *url, stdin="from ärgs\nto lines".encode()) == (0, "", "")
     assert run("pub", "/topic/text.b", "-", *url, stdin=b"\xff\0") == (0, "", "")
     assert run("pub", "/topic/text.c", "", *url, stdin=b"not read") == (0, "", "")
-    assert finish(process) == "an argument\nfrom ärgs\nto lines\n".encode() + b"\xff\0\n\n"
+    assert finish(process).splitlines() == [
+        b"/topic/text.a an argument",
+        "/topic/text.a from ärgs".encode(),
+        b"to lines",
+        b"/topic/text.b \xff\0",
+        b"/topic/text.c ",
+    ]
+
+
+NAMES = {
+    "one destination": (["/topic/names.a"], False),
+    "pattern": (["/topic/names.*"], True),
+    "two destinations": (["/topic/names.a", "/topic/names.b"], True),
+    "one destination with names": (["/topic/names.a", "--names"], True),
+    "pattern without names": (["/topic/names.#", "--no-names"], False),
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_sub_prints_destinations_where_there_may_be_several(served, run, name):
+    arguments, named = NAMES[name]
+    process = subscribe(served, *arguments, "--count", "1")
+    assert run("pub", "/topic/names.a", "x", "--url", served.url) == (0, "", "")
+    output, errors = process.communicate(timeout=20)
+    assert (process.returncode, output) == (0, b"/topic/names.a x\n" if named else b"x\n")
+    assert errors.count(b"subscribed to ") == errors.count(b"\n")
+
+
+def test_sub_with_several_destinations_counts_all_of_them(served, run):
+    process = subscribe(served, "/topic/several.a", "/queue/several.b", "--count", "3", "--no-names")
+    assert process.stderr.readline() == b"subscribed to /queue/several.b\n"
+    for destination, body in (("/topic/several.a", "1"), ("/queue/several.b", "2"), ("/topic/several.a", "3")):
+        assert run("pub", destination, body, "--url", served.url)[0] == 0
+        assert process.stdout.readline() == body.encode() + b"\n"
+    assert finish(process) == b""
+
+
+def test_sub_says_nothing_of_coming_back_before_it_has_subscribed(served, run):
+    assert run("pub", "/topic/past", "x", "--url", served.url)[0] == 0
+    process = subscribe(served, "/topic/past", "--header", "from:earliest", "--count", "1")
+    assert finish(process) == b"x\n"
+
+
+@pytest.mark.parametrize("command", [["request", "/queue/nobody", "x"], ["sub", "/topic/nobody"]])
+def test_interrupt_is_the_end_of_sub_and_the_failure_of_others(served, command):
+    process = subprocess.Popen([*QMQ, *command, "--url", served.url], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    name = "/topic/nobody" if command[0] == "sub" else "/queue/nobody"
+    interest = {"sub": lambda: process.stderr.readline(), "request": lambda: arrived(served, name)}
+    interest[command[0]]()
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=20)
+    assert (output, errors.strip()) == (b"", b"")
+    assert process.returncode == (0 if command[0] == "sub" else 130)
+
+
+def arrived(served, queue):
+    """Waits until a message is in a queue."""
+    with blocking.connect(served.url) as client:
+        while client.request("/manage/list", {"match": queue.removeprefix("/queue/")}).json()["queues"] == []:
+            pass
 
 
 def test_pub_and_sub_as_json(served, run):
@@ -263,6 +331,24 @@ def test_sub_comes_back_and_says_so(tmp_path, run):
     finally:
         for each in (first, second):
             each.close()
+
+
+def test_secrets_come_from_the_environment_or_a_file(tmp_path, run, wrong):
+    config = tmp_path / "qmq.toml"
+    user = f'[[users]]\nname = "ann"\npassword = "{passwords.hashed("right", 10)}"\n'
+    config.write_text(user + '[[rules]]\nallow = "publish"\non = "/topic/a"\n')
+    secret = tmp_path / "secret"
+    secret.write_text("right\nnot read\n")
+    server = Serve(tmp_path / "ready", "--config", str(config), "--drain", "0.1")
+    try:
+        pub, ann = ("pub", "/topic/a", "x"), {"QMQ_URL": server.url, "QMQ_LOGIN": "ann"}
+        assert wrong(*pub, environ=ann, status=1) == f"bad-login: {CODES['bad-login'].text}"
+        assert run(*pub, "--passcode-file", str(secret), environ=ann) == (0, "", "")
+        assert run(*pub, environ={**ann, "QMQ_PASSCODE": "right"}) == (0, "", "")
+        told = wrong(*pub, "--token-file", str(secret), environ={"QMQ_PASSCODE": ""}, status=1)
+        assert told.startswith("bad-login: ")
+    finally:
+        server.close()
 
 
 def test_every_scheme_and_a_token(tmp_path, run):

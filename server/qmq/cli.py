@@ -42,14 +42,15 @@ class _Value(click.ParamType[Any]):
 def _config_options(command: Any) -> Any:
     """Gives a command `--config` and one flag for each option."""
     for option in reversed(OPTIONS.values()):
+        flags = option.flag
         settings: dict[str, Any] = {"help": f"{option.help} [{option.variable}]", "default": None}
         if option.kind is bool:
-            settings |= {"is_flag": True, "flag_value": True, "type": bool}
+            flags = f"{option.flag}/--no-{option.flag.removeprefix('--')}"  # the latter for what a file turns on
         elif option.kind == Strings:
             settings |= {"multiple": True, "metavar": "TEXT"}
         else:
             settings |= {"type": _Value(option), "metavar": {int: "N", float: "SECONDS"}.get(option.kind, "TEXT")}
-        command = click.option(option.flag, option.key.replace(".", "__"), **settings)(command)
+        command = click.option(flags, option.key.replace(".", "__"), **settings)(command)
     return click.option("--config", metavar="FILE", help="TOML file to read [QMQ_CONFIG]")(command)
 
 

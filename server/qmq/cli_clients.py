@@ -1,8 +1,8 @@
 """Commands that talk to a gateway as its clients: `qmq pub`, `sub`, `request` and `manage`.
 
 Each ends with 0, with 1 if the gateway refuses or cannot be reached, with 2 for a wrong
-option, and with 130 after Ctrl-C, but for `sub`, which one ends so. Errors are raised
-here and printed by `cli`.
+option, and with 130 after Ctrl-C, but for `sub`, which one ends so. Secrets may come from
+the environment or a file. Errors are raised here and printed by `cli`.
 """
 
 from __future__ import annotations
@@ -20,22 +20,33 @@ from typing import Any
 import click
 
 from qmq.certificates import client_context
-from qmq.client import DEFAULT_URL, Client, connect
-from qmq.errors import CODES, QmqError
+from qmq.client import DEFAULT_URL, Client, Received, Subscription, connect
+from qmq.config import CLIENT_VARIABLES
+from qmq.core.destination import is_pattern
+from qmq.errors import CODES, ConfigError, QmqError
 from qmq.wire.stomp import is_text
 
 _Dial = Callable[..., Coroutine[Any, Any, Client]]
 
 
+def _option(flag: str, *names: str, **settings: Any) -> Any:
+    """An option that may stand in the environment, too."""
+    variable = CLIENT_VARIABLES[flag]
+    settings["help"] += f" [{variable}]"
+    return click.option(flag, *names, envvar=variable, **settings)
+
+
 _CLIENT_OPTIONS = (
-    click.option("--url", "urls", multiple=True, default=(DEFAULT_URL,), show_default=True,
+    _option("--url", "urls", multiple=True, default=(DEFAULT_URL,), show_default=True,
                  help="The gateway: stomp, stomps, ws, wss, http or https. Of several, the first that answers."),
-    click.option("--login", default="", help="Name to log in with."),
-    click.option("--passcode", default="", help="Password."),
-    click.option("--token", default="", help="Token to log in with, instead of a password."),
-    click.option("--ca", default="", metavar="FILE", help="For TLS: authorities to believe, in PEM."),
-    click.option("--cert", default="", metavar="FILE", help="For TLS: certificate to show, in PEM."),
-    click.option("--key", default="", metavar="FILE", help="Its key, if that is not in the same file."),
+    _option("--login", default="", help="Name to log in with."),
+    _option("--passcode", default="", help="Password; better in the environment or a file."),
+    click.option("--passcode-file", metavar="FILE", help="File whose first line is the password."),
+    _option("--token", default="", help="Token to log in with; better in the environment or a file."),
+    click.option("--token-file", metavar="FILE", help="File whose first line is the token."),
+    _option("--ca", default="", metavar="FILE", help="For TLS: authorities to believe, in PEM."),
+    _option("--cert", default="", metavar="FILE", help="For TLS: certificate to show, in PEM."),
+    _option("--key", default="", metavar="FILE", help="Its key, if that is not in the same file."),
 )  # fmt: skip
 
 
@@ -44,11 +55,21 @@ def _client_options(command: Any) -> Any:
 
     @functools.wraps(command)
     def run(
-        urls: tuple[str, ...], login: str, passcode: str, token: str, ca: str, cert: str, key: str, **more: Any
+        urls: tuple[str, ...],
+        login: str,
+        passcode: str,
+        passcode_file: str | None,
+        token: str,
+        token_file: str | None,
+        ca: str,
+        cert: str,
+        key: str,
+        **more: Any,
     ) -> None:
         if key and not cert:
             raise click.UsageError("--key is of no use without --cert")
         tls = client_context(ca, cert, key) if ca or cert else None
+        passcode, token = _first_line(passcode_file) or passcode, _first_line(token_file) or token
 
         async def dial(**how: Any) -> Client:
             return await connect(urls, login, passcode, token=token or None, tls=tls, **{"reconnect": False, **how})
@@ -58,6 +79,18 @@ def _client_options(command: Any) -> Any:
     for option in reversed(_CLIENT_OPTIONS):
         run = option(run)
     return run
+
+
+def _first_line(file: str | None) -> str:
+    """A secret from a file, so that it stands on no command line; empty without one."""
+    if file is None:
+        return ""
+    try:
+        with open(file, encoding="utf-8") as opened:
+            line = opened.readline()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read {file}: {getattr(error, 'strerror', None) or 'it is no text'}") from None
+    return line.rstrip("\r\n")
 
 
 # What one message is made of.
@@ -94,56 +127,111 @@ def pub(destination: str, octets: bytes, fields: dict[str, str], dial: _Dial) ->
         async with await dial() as client:
             await client.publish(destination, octets, fields)
 
-    _run(run)
+    asyncio.run(run())
 
 
 @click.command()
-@click.argument("destination")
+@click.argument("destinations", nargs=-1, required=True, metavar="DESTINATION...")
 @click.option("--json", "as_json", is_flag=True, help="Print each message as one line of JSON.")
+@click.option(
+    "--names/--no-names",
+    "names",
+    default=None,
+    help="Print each message's destination before it, or do not. By default if there may be several.",
+)
 @click.option("--count", type=click.IntRange(min=1), help="Stop after so many messages.")
 @click.option("--ack", is_flag=True, help="Of a queue: take a message out only once it is printed.")
 @click.option("--header", "headers", multiple=True, metavar="NAME:VALUE", help="One more header of SUBSCRIBE.")
 @click.option("--no-reconnect", is_flag=True, help="End when the connection does.")
 @_client_options
 def sub(
-    destination: str,
+    destinations: tuple[str, ...],
     as_json: bool,
+    names: bool | None,
     count: int | None,
     ack: bool,
     headers: tuple[str, ...],
     no_reconnect: bool,
     dial: _Dial,
 ) -> None:
-    """Print the messages of a destination or pattern as they come, over one connection after the other."""
+    """Print the messages of destinations or patterns as they come, over one connection after the other.
+
+    Where there may be several destinations, each message is printed after its own: /topic/prices.eur 1.08
+    """
     fields = _parse_headers(headers)
     if ack:  # and have no more of them in hand than are wanted
         fields = {"ack": "client-individual", "prefetch-count": str(min(count or 100, 100)), **fields}
+    if names is None:
+        names = len(destinations) > 1 or is_pattern(destinations[0])
+    errors: list[QmqError] = []
+
+    def tell(state: str) -> None:
+        if state == "waiting":
+            click.echo(f"{errors.pop()}; trying again", err=True)
 
     async def run() -> None:
-        errors: list[QmqError] = []
-
-        def tell(state: str) -> None:
-            if state == "waiting":
-                click.echo(f"{errors.pop()}; trying again", err=True)
-
         async with await dial(reconnect=not no_reconnect, on_error=errors.append, on_state=tell) as client:
-            subscription = await client.subscribe(destination, fields, on_recovered=_tell_recovered)
-            click.echo(f"subscribed to {destination}", err=True)
-            left = count
-            async for message in subscription:
-                _print(message, as_json)
-                if ack:
-                    with contextlib.suppress(QmqError):  # if its connection has ended, it comes again
-                        await message.ack(receipt=False)
-                left = None if left is None else left - 1
-                if left == 0:
-                    return
+            reader = Reader(as_json, names, count, ack)
+            alone = len(destinations) == 1
+            begun = [await _subscribe(client, each, fields, alone) for each in destinations]
+            readers = [asyncio.create_task(reader.read(each)) for each in begun]
+            try:
+                await asyncio.wait(readers, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for each in readers:
+                    each.cancel()
+                found = await asyncio.gather(*readers, return_exceptions=True)
+            for error in found:
+                if isinstance(error, Exception):
+                    raise error
 
-    _run(run)
+    with contextlib.suppress(KeyboardInterrupt):  # which is how one ends it
+        asyncio.run(run())
 
 
-def _tell_recovered(recovered: bool) -> None:
-    click.echo("back; nothing was missed" if recovered else "back; something may have been missed", err=True)
+async def _subscribe(client: Client, destination: str, fields: dict[str, str], alone: bool) -> Subscription:
+    """Subscribes, and lets the user know on standard error, then and after each return."""
+    told = False
+
+    def tell(recovered: bool) -> None:
+        if told:
+            missed = "nothing was missed" if recovered else "something may have been missed"
+            click.echo(f"back; {missed}" if alone else f"back; {missed} of {destination}", err=True)
+
+    subscription = await client.subscribe(destination, fields, on_recovered=tell)
+    told = True
+    missing = "" if subscription.recovered else "; what is older than what the gateway still has is missing"
+    click.echo(f"subscribed to {destination}{missing}", err=True)
+    return subscription
+
+
+class Reader:
+    """Prints the messages of all subscriptions of one `qmq sub`, until there were enough of them."""
+
+    def __init__(self, as_json: bool, names: bool, count: int | None, ack: bool) -> None:
+        self._as_json = as_json
+        self._names = names
+        self._left = count
+        self._ack = ack
+
+    async def read(self, subscription: Subscription) -> None:
+        """Returns when the count is reached.
+
+        Raises:
+            QmqError: Why the client ended before.
+
+        """
+        async for message in subscription:
+            if self._left == 0:  # another subscription had the last one
+                return
+            if self._left is not None:
+                self._left -= 1
+            _print(message, self._as_json, self._names)
+            if self._ack:
+                with contextlib.suppress(QmqError):  # if its connection has ended, it comes again
+                    await message.ack(receipt=False)
+            if self._left == 0:
+                return
 
 
 @click.command()
@@ -163,7 +251,7 @@ def request(
         async with await dial() as client:
             _print(await client.request(destination, octets, fields, seconds=timeout), as_json)
 
-    _run(run)
+    asyncio.run(run())
 
 
 class _Manage(click.Command):
@@ -196,7 +284,7 @@ def manage(operation: str, arguments: tuple[str, ...], dial: _Dial) -> None:
             raise QmqError(code if code in CODES else "bad-operation", found["detail"])
         click.echo(json.dumps(found, ensure_ascii=False, indent=2))
 
-    _run(run)
+    asyncio.run(run())
 
 
 def _parse_arguments(arguments: tuple[str, ...]) -> dict[str, Any]:
@@ -213,12 +301,13 @@ def _parse_arguments(arguments: tuple[str, ...]) -> dict[str, Any]:
     return asked
 
 
-def _print(message: Any, as_json: bool) -> None:
-    sys.stdout.buffer.write(_as_json(message) if as_json else message.body + b"\n")
+def _print(message: Received, as_json: bool, name: bool = False) -> None:
+    line = _as_json(message) if as_json else message.body + b"\n"
+    sys.stdout.buffer.write(message.destination.encode() + b" " + line if name and not as_json else line)
     sys.stdout.buffer.flush()
 
 
-def _as_json(message: Any) -> bytes:
+def _as_json(message: Received) -> bytes:
     headers = {name: value for name, value in message.headers.items() if name not in ("subscription", "content-length")}
     line = {"id": message.id, "destination": message.destination, "headers": headers}
     if is_text(message.body):
@@ -236,8 +325,3 @@ def _parse_headers(headers: tuple[str, ...]) -> dict[str, str]:
             raise click.UsageError(f"--header must be NAME:VALUE, not {header!r}")
         fields[name] = value
     return fields
-
-
-def _run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(main())

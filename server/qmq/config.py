@@ -184,6 +184,12 @@ def _options(section: str, cls: Any) -> list[Option]:
 
 OPTIONS: dict[str, Option] = {option.key: option for option in _options("", Config)}
 
+# What the commands that are clients take from the environment, by flag. To a server it means nothing.
+CLIENT_VARIABLES = {
+    flag: "QMQ_" + flag.removeprefix("--").upper()
+    for flag in ("--url", "--login", "--passcode", "--token", "--ca", "--cert", "--key")
+}
+
 
 def load(
     flags: Mapping[str, Any] | None = None, file: str | None = None, environ: Mapping[str, str] | None = None
@@ -255,7 +261,7 @@ def _read_environment(environ: Mapping[str, str]) -> dict[str, Any]:
     by_variable = {option.variable: option for option in OPTIONS.values()}
     values = {}
     for name in sorted(environ):
-        if not name.startswith("QMQ_") or name == "QMQ_CONFIG":
+        if not name.startswith("QMQ_") or name in ("QMQ_CONFIG", *CLIENT_VARIABLES.values()):
             continue
         option = by_variable.get(name)
         if option is None:

@@ -66,7 +66,8 @@ def frame(command: str, headers: Headers, body: bytes = b"") -> bytes:
     try:
         return stomp.encode(command, texts(headers), body)
     except UnicodeEncodeError as error:
-        raise QmqError("bad-header", f"{error.object[:32]!r} is no UTF-8") from None
+        wrong = error.object[max(error.start - 16, 0) : error.end + 16]
+        raise QmqError("bad-header", f"{wrong!r} is no UTF-8") from None
 
 
 def send(destination: str, body: Any, headers: Headers | None) -> bytes:

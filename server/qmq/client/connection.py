@@ -286,6 +286,8 @@ def _agreed(asked: int, answer: str) -> tuple[float, float]:
 def _told(headers: Mapping[str, str], body: bytes) -> Ended:
     """What an ERROR frame says. A code of a later version is `connection-lost`, with its name."""
     code, detail = headers.get("code", ""), body.decode(errors="replace") or headers.get("message", "")
+    if code in CODES and detail == CODES[code].text:
+        detail = ""  # the code says it
     after = headers.get("retry-after", "")
     wait = int(after) if after.isascii() and after.isdecimal() and len(after) < 9 else 0
     known = CODES.get(code)
