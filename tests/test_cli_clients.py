@@ -345,7 +345,7 @@ def test_secrets_come_from_the_environment_or_a_file(tmp_path, run, wrong):
         assert wrong(*pub, environ=ann, status=1) == f"bad-login: {CODES['bad-login'].text}"
         assert run(*pub, "--passcode-file", str(secret), environ=ann) == (0, "", "")
         assert run(*pub, environ={**ann, "QMQ_PASSCODE": "right"}) == (0, "", "")
-        told = wrong(*pub, "--token-file", str(secret), environ={"QMQ_PASSCODE": ""}, status=1)
+        told = wrong(*pub, "--token-file", str(secret), environ={"QMQ_PASSCODE": "", "QMQ_LOGIN": "bob"}, status=1)
         assert told.startswith("bad-login: ")
     finally:
         server.close()
