@@ -99,8 +99,13 @@ def test_a_page_asks_the_gateway_itself(pages):
 
 def test_a_request_that_nobody_answers_times_out_and_its_work_is_done_for_nobody(gateway, pages):
     page = pages("/demo/")
-    script = "return await client.request('/queue/sums', [1], {timeout: 200}).catch((e) => [e.code, e.retry, e.detail])"
-    assert page.run(START + script) == ["request-timeout", True, "none from /queue/sums in 200 ms"]
+    ask = """
+    const [to, timeout] = arguments;
+    return await client.request(to, [1], {timeout}).catch((e) => [e.code, e.retry, e.detail]);
+    """
+    assert page.run(START + ask, "/topic/sums", 200) == ["request-timeout", True, "none from /topic/sums in 200 ms"]
+    assert page.run(ask, "/exchange/amq.direct/sums", 10000) == ["no-consumer", True, "/exchange/amq.direct/sums"]
+    assert page.run(ask, "/queue/sums", 3000) == ["no-consumer", True, "/queue/sums"]
     until(lambda: inspect(gateway, "/queue/sums")["messages"] == 0, what="the request to expire")
     with back_end(gateway, "/queue/sums", lambda message: {"sum": sum(message.json())}):
         assert page.run(ASK, [[2, 2]]) == [{"sum": 4}]

@@ -262,8 +262,10 @@ def test_request_prints_the_reply(served, run, back_end):
 
 def test_a_request_without_a_reply_is_one_line_and_exit_1(served, wrong):
     url = ["--url", served.url]
-    told = wrong("request", "/queue/nobody", "x", "--timeout", "0.2", *url, status=1)
-    assert told == "request-timeout: No reply came in time: none from /queue/nobody in 0.2 seconds"
+    told = wrong("request", "/topic/nobody", "x", "--timeout", "0.2", *url, status=1)
+    assert told == "request-timeout: No reply came in time: none from /topic/nobody in 0.2 seconds"
+    told = wrong("request", "/exchange/amq.direct/nobody", "x", *url, status=1)
+    assert told == "no-consumer: No consumer has taken the request in its time: /exchange/amq.direct/nobody"
     assert wrong("request", "/nowhere/a", "x", *url, status=1).startswith("bad-destination: ")
 
 

@@ -244,10 +244,7 @@ class Client {
       if (to) {
         to.deliver(frame);
       } else if (id === REPLIES) {
-        // Of none that waits if its request timed out while it was on its way.
-        this.requests_.settle(
-            headers.get('correlation-id') || '',
-            this.message_(frame, this.unsettled_(false)));
+        this.requests_.receive(this.message_(frame, this.unsettled_(false)));
       }
       // Otherwise the page unsubscribed while it was on its way.
     }

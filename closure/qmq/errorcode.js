@@ -60,6 +60,8 @@ const ROWS = [
   ['too-many-bindings', 4014],
   ['memory-full', 4015],
   ['request-timeout', 4016, 'No reply came in time'],
+  ['no-consumer', 4025],
+  ['handler-failed', 4026],
   ['unknown-session', 4017, 'There is no session of this name, or not any more'],
   ['token-expired', 4018],
   ['kicked', 4021],

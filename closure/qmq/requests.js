@@ -27,6 +27,9 @@ const DEFAULT_TIMEOUT = 10000;
 /** @const {number} In milliseconds; a timer cannot wait for longer. */
 const LONGEST_TIMEOUT = 2147483647;
 
+/** @const {!Array<string>} What a reply may say of itself: that there is none. */
+const FAILURES = ['no-consumer', 'handler-failed'];
+
 /** @extends {Answers<!Message>} */
 class Requests extends Answers {
   /**
@@ -53,9 +56,11 @@ class Requests extends Answers {
    */
   ask(id, destination, body, options) {
     const timeout = milliseconds(options.timeout);
-    // Whoever takes it from a queue after that would work for nobody.
+    // Whoever takes it from a queue later could not answer in time; so much
+    // earlier the server can say that nobody has.
+    const useful = Math.ceil(timeout - Math.min(timeout / 4, 1000));
     const headers = Object.assign(
-        {'expiration': String(timeout)}, options.headers,
+        {'expiration': String(useful)}, options.headers,
         {'reply-to': REPLIES, 'correlation-id': id});
     const payload = bodies.encode(body, options.contentType);
     const data = frames.send(destination, payload, id, headers);
@@ -67,6 +72,19 @@ class Requests extends Answers {
           'request-timeout', `none from ${destination} in ${timeout} ms`));
     }, timeout);
     return this.expect(id, (message) => message, () => clearTimeout(timer));
+  }
+
+  /**
+   * @param {!Message} reply To none that waits if it comes too late.
+   */
+  receive(reply) {
+    const id = reply.headers['correlation-id'] || '';
+    const code = reply.headers['code'] || '';
+    if (FAILURES.includes(code)) {
+      this.fail(id, new QmqError(code, reply.text() || reply.headers['request-destination']));
+    } else {
+      this.settle(id, reply);
+    }
   }
 
   /** The address of the replies has gone with its connection. */

@@ -121,8 +121,10 @@ def test_requests_and_workers(served, client, in_threads):
         in_threads(work)
         assert [client.request("/queue/sums", [1, n]).json() for n in range(5)] == [1, 2, 3, 4, 5]
         assert not {"MainThread", "qmq-client"} & names
-    with failing("request-timeout"):
-        client.request("/queue/nobody", "x", seconds=0.05)
+    with failing("no-consumer"):
+        client.request("/exchange/amq.direct/nobody", "x")
+    with client.subscribe("/queue/slow"), failing("request-timeout"):
+        client.request("/queue/slow", "x", seconds=0.05)
     replies = client.subscribe("/queue/by-hand")
     in_threads(lambda: replies.next().reply("by hand"))
     assert client.request("/queue/by-hand", "x").text() == "by hand"

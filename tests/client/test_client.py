@@ -150,7 +150,7 @@ async def test_a_request_gets_its_reply(start_node, url, answering):
     async with answering(node, "/queue/sums", add), await connect(url(node)) as client:
         reply = await client.request("/queue/sums", [1, 2], {"k": "v"}, seconds=5)
         assert (reply.json(), reply.headers["x"]) == ({"sum": 3}, "y")
-        assert (asked[0].headers["k"], asked[0].headers["expiration"]) == ("v", "5000")
+        assert (asked[0].headers["k"], asked[0].headers["expiration"]) == ("v", "4000")
         assert asked[0].headers["content-type"] == "application/json"
         async with fails("unknown-delivery", "it came settled"):
             await reply.ack()
@@ -192,6 +192,38 @@ async def test_a_request_times_out_and_its_late_reply_is_dropped(start_node, url
             async with fails("request-timeout"):
                 await client.request("/queue/nobody", "x", seconds=seconds)
         await until(lambda: not len(node.registry.queues["/queue/nobody"]))  # nobody works for nobody
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_request_that_no_consumer_takes_comes_back_as_such(start_node, url):
+    node = await start_node()
+    async with await connect(url(node)) as client:
+        async with fails("no-consumer", "/exchange/amq.direct/nobody"):
+            await client.request("/exchange/amq.direct/nobody", "x")  # at once: there is no queue
+        async with fails("no-consumer", "/queue/nobody"):
+            await client.request("/queue/nobody", "x", seconds=3)  # once it is too late for anybody to answer
+        assert node.stats["requests_declined"] == 2
+        assert client.state == "open"
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_request_whose_handler_fails_comes_back_as_such(start_node, url):
+    node = await start_node()
+    calls, told = [], []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: told.append(context["message"]))
+    async with await connect(url(node)) as client, await connect(url(node)) as worker:
+
+        @worker.handler("/queue/sums")
+        async def add(message):
+            calls.append(message.redelivered)
+            return 1 / message.json()
+
+        assert (await client.request("/queue/sums", 2)).json() == 0.5
+        async with fails("handler-failed"):
+            await client.request("/queue/sums", 0)
+        assert (await client.request("/queue/sums", 4)).json() == 0.25
+        assert calls == [False, False, True, False]
+        assert len(told) == 2
 
 
 @pytest.mark.gen_test(timeout=20)

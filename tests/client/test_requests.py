@@ -7,7 +7,7 @@ from qmq.client.requests import REPLIES, Requests
 from qmq.errors import QmqError
 from qmq.wire import stomp
 
-TIMES = [(3, "3000"), (0.0001, "1"), (-1, "0"), (float("inf"), "1000000000000")]
+TIMES = [(3, "2250"), (10, "9000"), (0.0001, "1"), (-1, "0"), (float("inf"), "1000000000000")]
 
 
 @pytest.mark.parametrize(("seconds", "told"), TIMES)

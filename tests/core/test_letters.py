@@ -235,3 +235,55 @@ class TestPasses:
         shop.registry.delete(QUEUE)
         shop.pass_time()
         assert shop.dead == ["a rejected"]
+
+
+class TestRequestsThatNoConsumerTakes:
+    def ask(self, world, client, **headers):
+        """A request of a client with a second to live."""
+        more = {"reply-to": "/temp-queue/r", "correlation-id": "7", "expiration": "1000", **headers}
+        client.frame("SEND", {"destination": "/queue/asked", **more}, b"x")
+
+    def test_its_client_is_told(self):
+        world = World()
+        client = world.client()
+        self.ask(world, client)
+        world.pass_time(0.5)
+        assert client.got() == []
+        world.pass_time(0.6)
+        world.pass_time()
+        [(command, headers, body)] = client.got()
+        assert (command, headers["code"], headers["correlation-id"], body) == ("MESSAGE", "no-consumer", "7", b"")
+        assert headers["request-destination"] == "/queue/asked"
+        assert world.stats["requests_declined"] == 1
+
+    def test_one_that_was_delivered_is_its_consumers_affair(self):
+        world = World()
+        client, worker = world.client(), world.client()
+        worker.frame("SUBSCRIBE", {"destination": "/queue/asked", "id": "w", "ack": "client-individual"})
+        self.ask(world, client)
+        [(_, headers, _)] = worker.got()
+        worker.frame("NACK", {"id": headers["ack"]})
+        worker.frame("UNSUBSCRIBE", {"id": "w"})
+        world.pass_time(2)
+        world.pass_time()
+        assert client.got() == []
+
+    def test_one_that_becomes_a_dead_letter_is_not_over(self):
+        world = World()
+        client = world.client()
+        client.frame("SUBSCRIBE", {"destination": "/queue/asked", "id": "q", "dead-letter": "/queue/dead"})
+        client.frame("UNSUBSCRIBE", {"id": "q"})
+        self.ask(world, client)
+        world.pass_time(2)
+        world.pass_time()
+        assert client.got() == []
+        assert world.bodies("/queue/dead") == ["x"]
+
+    def test_only_an_address_of_the_requester_is_told(self):
+        world = World()
+        client, other = world.client(), world.client()
+        other.frame("SUBSCRIBE", {"destination": "/queue/other", "id": "o"})
+        self.ask(world, client, **{"reply-to": "/queue/other"})
+        world.pass_time(2)
+        world.pass_time()
+        assert other.got() == []

@@ -338,9 +338,8 @@ class Conversation:
             subscription = self._subscriptions.get(key)
             if subscription is not None:
                 subscription.put(headers, body)
-            elif key == REPLIES:  # to none that waits if it comes too late
-                reply = Received(headers, body, self, Unsettled())
-                self._requests.answers.settle(headers.get("correlation-id", ""), reply)
+            elif key == REPLIES:
+                self._requests.settle(Received(headers, body, self, Unsettled()))
         elif head.command == "RECEIPT":
             receipt = headers.get("receipt-id", "")
             if self._published.settle(receipt, headers):

@@ -18,6 +18,14 @@ REPLIES = "/temp-queue/qmq.replies"
 
 _LONGEST = 10**9  # seconds that the server is told a request is of use
 
+# A request is of use for a little less than its client waits, so that a consumer can still
+# answer it in time, and else the server can say that none has taken it.
+_MARGIN = 0.25  # of the time that the client waits,
+_MOST = 1.0  # and seconds
+
+# What a reply may say of itself: that there is none.
+_FAILURES = ("no-consumer", "handler-failed")
+
 
 class Requests:
     """The requests of one client.
@@ -38,9 +46,18 @@ class Requests:
 
         """
         octets, fields = bodies.encode(body)
-        fields["expiration"] = str(math.ceil(1000 * min(max(seconds, 0), _LONGEST)))
+        useful = max(seconds - min(seconds * _MARGIN, _MOST), 0)
+        fields["expiration"] = str(math.ceil(1000 * min(useful, _LONGEST)))
         own = {"reply-to": REPLIES, "correlation-id": key}
         return bodies.frame("SEND", {"destination": destination, **fields, **(headers or {}), **own}, octets)
+
+    def settle(self, reply: Received) -> None:
+        """Gives a reply to the request that it is for; to none if that no longer waits."""
+        key, code = reply.headers.get("correlation-id", ""), reply.headers.get("code", "")
+        if code in _FAILURES:
+            self.answers.fail(key, QmqError(code, reply.text() or reply.headers.get("request-destination", "")))
+        else:
+            self.answers.settle(key, reply)
 
     def lose(self, error: QmqError, journal: Journal) -> None:
         """The connection ended: of what was sent on it no reply can come. What waits in the journal waits on."""

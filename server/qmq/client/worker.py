@@ -43,8 +43,10 @@ async def _work(talk: Conversation, work: Subscription, handler: Callable[[Recei
         with contextlib.suppress(QmqError):  # if its connection has ended, it comes again
             if await _is_done(talk, message, handler):
                 await message.ack(receipt=False)
-            else:
-                await message.nack(requeue=not message.redelivered, receipt=False)
+                continue
+            await message.nack(requeue=not message.redelivered, receipt=False)
+            if message.redelivered and "reply-to" in message.headers:  # it was the last try
+                await message.reply(b"", {"code": "handler-failed"}, receipt=False)
 
 
 async def _is_done(talk: Conversation, message: Received, handler: Callable[[Received], Any]) -> bool:

@@ -3,6 +3,9 @@
 It is published again, to the queue's `dead_letter` destination, with its history: for
 programs as `Envelope.deaths`, for readers in headers. A message that only goes in a
 circle (no consumer has refused it since this queue gave it up the last time) is let go.
+
+A request that no consumer has had, and that nobody keeps as a dead letter, is answered
+with the code `no-consumer`, so that its client need not wait for its own time-out.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from qmq.core.destination import EXCHANGE, TOPIC_EXCHANGE, check_name, check_not_reserved, split_exchange
+from qmq.core.destination import EXCHANGE, TEMP_QUEUE, TOPIC_EXCHANGE, check_name, check_not_reserved, split_exchange
 from qmq.core.message import Death, Envelope, Message
 from qmq.core.timers import Timers
 from qmq.errors import QmqError
@@ -38,13 +41,23 @@ class Letters:
         self._publish = publish
         self._timers = timers
         self._stats = stats
-        self._waiting: deque[tuple[Message, Queue, str]] = deque()
+        self._waiting: deque[tuple[Message, Queue | None, str]] = deque()
         self._due = False
 
     def add(self, message: Message, queue: Queue, reason: str) -> None:
         """Takes what a queue gives up."""
-        self._waiting.append((message, queue, reason))
-        self._arm()
+        if queue.options.dead_letter:
+            self._waiting.append((message, queue, reason))
+            self._arm()
+        else:
+            self.decline(message)
+
+    def decline(self, message: Message) -> None:
+        """Takes what no consumer has had. If it is a request, its client is told."""
+        # Only a temporary queue is the requester's own: of any other, nobody has checked whether it may publish there.
+        if message.envelope.headers.get("reply-to", "").startswith(TEMP_QUEUE):
+            self._waiting.append((message, None, "no-consumer"))
+            self._arm()
 
     def _arm(self) -> None:
         if self._waiting and not self._due:
@@ -56,6 +69,10 @@ class Letters:
         self._due = False
         for _ in range(min(len(self._waiting), _AT_ONCE)):
             message, queue, reason = self._waiting.popleft()
+            if queue is None:
+                self._publish(answer_to(message, reason), b"", True)
+                self._stats.add("requests_declined")
+                continue
             envelope = letter_of(message, queue.name, queue.options.dead_letter, reason)
             if envelope is None:
                 self._stats.add("dead_letters_in_circles")
@@ -110,6 +127,15 @@ def letter_of(message: Message, queue: str, target: str, reason: str) -> Envelop
     headers["x-death-count"] = str(sum(death.count for death in deaths))
     headers.pop("expiration", None)  # it has had its time
     return Envelope(_address(target, envelope.destination), headers, priority=envelope.priority, deaths=deaths)
+
+
+def answer_to(request: Message, code: str) -> Envelope:
+    """The envelope of the reply to a request that nobody else replies to."""
+    asked = request.envelope.headers
+    headers = {"code": code, "request-destination": request.envelope.destination}
+    if "correlation-id" in asked:
+        headers["correlation-id"] = asked["correlation-id"]
+    return Envelope(asked["reply-to"], headers)
 
 
 def _is_circle(deaths: tuple[Death, ...], queue: str) -> bool:

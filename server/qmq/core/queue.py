@@ -34,7 +34,7 @@ class Host(Protocol):
     stats: Stats
 
     def bury(self, message: Message, queue: Queue, reason: str) -> None:
-        """Takes what the queue gives up, to publish it as a dead letter, later."""
+        """Takes what the queue gives up: a dead letter, or a request that no consumer has had in its time."""
 
     def drop_queue(self, queue: Queue) -> None:
         """Deletes a queue that is not needed any more."""
@@ -344,7 +344,7 @@ class Queue:
         assert message is not None
         self._free(entry)
         self._count(_COUNTERS[reason])
-        if self.options.dead_letter:
+        if self.options.dead_letter or (reason == "expired" and not entry.deliveries):
             self._host.bury(message, self, reason)
 
     def _free(self, entry: Entry) -> None:

@@ -152,6 +152,7 @@ class Registry:
             message = self.hub.number(envelope, body, text)
             if not routed.queues:
                 self.stats.add("messages_unroutable")
+                self._letters.decline(message)
         self._put_all(routed, message)
         return message
 
@@ -389,7 +390,7 @@ class Registry:
         """Lets what queues have given on other threads arrive at this one. Here there are none."""
 
     def bury(self, message: Message, queue: Queue, reason: str) -> None:
-        """Takes what a queue gives up, to publish it as a dead letter soon."""
+        """Takes what a queue gives up, to publish it soon as a dead letter, or what its client is to be told."""
         self._letters.add(message, queue, reason)
 
     def __repr__(self) -> str:
