@@ -37,7 +37,7 @@ def credentials():
         "token without a login": (Shown(None, token("bob", role="admin")), "bob"),
         "token as a user's password": (Shown("alice", token("alice")), "bad-login"),
         "expired": (Shown("token", token("bob", lasts=-60)), "token-expired"),
-        "not yet": (Shown("token", token("bob", nbf=time.time() + 60)), "bad-token"),
+        "not yet": (Shown("token", token("bob", nbf=time.time() + 600)), "bad-token"),
         "for others": (Shown("token", token("bob", aud="them")), "bad-token"),
         "none": (Shown("token", with_header(token("bob"), alg="none")), "bad-token"),
         "another key": (Shown("token", token("bob", key=SECRET[::-1])), "bad-token"),

@@ -44,6 +44,22 @@ def test_names_and_rights_may_be_elsewhere():
     assert (principal.name, principal.rights) == ("bob", {})
 
 
+@pytest.mark.parametrize("leeway", [0.0, 5.0, 90.0])
+@pytest.mark.parametrize("claim", ["iat", "nbf"])
+def test_issuer_whose_clock_is_ahead_is_believed(claim, leeway):
+    tokens, now = Tokens(ALL, leeway=leeway), time.time()
+    ahead = max(leeway, 60)
+    for seconds in (0, 30, ahead - 1):
+        assert tokens.verify(token("alice", exp=now + 600, **{claim: now + seconds}), now).name == "alice"
+    with pytest.raises(QmqError, match="bad-token"):
+        tokens.verify(token("alice", exp=now + 600, **{claim: now + ahead + 2}), now)
+
+
+def test_very_long_token_is_none_in_milliseconds():
+    far = time.time() + 1e12
+    assert TOKENS.verify(token("alice", exp=far), time.time()).expires == far
+
+
 def unsigned(algorithm="none", **claims):
     parts = {"alg": algorithm, "typ": "JWT"}, {"sub": "alice", "exp": 1e10, **claims}
     head, body = (base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in parts)
@@ -84,6 +100,9 @@ BAD = {
     "an end that is none": (unsigned("HS256", exp="x"), "none of the keys"),
     "a false end": (token(exp=True), "no time"),
     "an endless end": (token(exp=1e300), "no time"),
+    "an end in milliseconds": (token(exp=time.time() * 1000 + 60_000), "exp counts milliseconds"),
+    "a beginning in milliseconds": (token(nbf=time.time() * 1000), "nbf counts milliseconds"),
+    "issued in milliseconds": (token(iat=time.time() * 1000), "iat counts milliseconds"),
     "not yet": (token(nbf=time.time() + 86400), "begins in"),
     "from the future": (token(iat=time.time() + 86400), "in the future"),
     "nobody": (token(None), "names no holder"),

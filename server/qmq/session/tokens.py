@@ -28,6 +28,8 @@ MAX_TOKEN = 8192  # characters
 MAX_NAME = 255  # characters of a principal's name
 _SHAPE = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*")
 _MAX_PATTERNS = 100  # of one action in one token
+_AHEAD = 60.0  # seconds by which an issuer's clock may be ahead, even where the leeway is less: no harm can come of it
+_MILLISECONDS = 1.4e12  # so much is said only by an issuer that counts milliseconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ class Tokens:
         algorithms: Those that may be used.
         issuer: What `iss` must be; empty for anything.
         audience: What `aud` must be or contain; empty for no audience at all.
-        leeway: Seconds by which clocks may differ.
+        leeway: Seconds by which clocks may differ; a token may begin a minute ahead in any case.
         name_claim: Where the holder's name is.
         rights_claim: Where its rights are, if it has any; empty for none.
 
@@ -118,9 +120,10 @@ class Tokens:
         if expires is None:
             raise QmqError("bad-token", "it has no end (exp)")
         begins, issued = _time(claims, "nbf"), _time(claims, "iat")
-        if begins is not None and now + self.leeway < begins:
+        ahead = max(self.leeway, _AHEAD)
+        if begins is not None and now + ahead < begins:
             raise QmqError("bad-token", f"it begins in {begins - now:.0f} seconds (nbf)")
-        if issued is not None and now + self.leeway < issued:
+        if issued is not None and now + ahead < issued:
             raise QmqError("bad-token", "it was issued in the future (iat)")
         self._check_addressee(claims)
         return expires
@@ -216,6 +219,8 @@ def _time(claims: Mapping[str, Any], name: str) -> float | None:
         return None
     if type(value) not in (int, float) or not -1e15 < value < 1e15:
         raise QmqError("bad-token", f"{name} is no time")
+    if value >= _MILLISECONDS:
+        raise QmqError("bad-token", f"{name} counts milliseconds; times in a token count seconds")
     return float(value)
 
 
