@@ -8,8 +8,9 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: run test style types unit e2e js docs bench bench-peers autobahn fuzz clean
 
+# `make run PORT=9000` serves the pages there, and STOMP on any free port; `make run ARGS="--threads 2"` adds options.
 run: $(VENV)/run.stamp  ## A gateway with its demo pages on http://127.0.0.1:8000
-	$(BIN)/qmq serve --demo
+	$(BIN)/qmq serve --demo $(if $(PORT),--listen http://127.0.0.1:$(PORT) --listen stomp://127.0.0.1:0) $(ARGS)
 
 test: style types unit  ## Everything: lint, types, layers, Python, JavaScript in a browser, end to end
 
