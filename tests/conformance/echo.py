@@ -37,6 +37,7 @@ class Echo:
     open = True
     stream = False  # each message counts by itself
     ending: Code | None = None
+    failure: QmqError | None = None
     heartbeat = (0, 0)
     publishes = busy = False
     counts = (0, 0)
@@ -50,7 +51,7 @@ class Echo:
 
     def fail(self, error: QmqError) -> None:
         """Ends, with no last words: those of the transport are what is tested."""
-        self.ending = error.code
+        self.failure, self.ending = error, error.code
 
     def close(self, code: Code = CODES["closed"]) -> None:
         """Has nothing to let go of."""

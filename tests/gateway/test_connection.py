@@ -23,7 +23,7 @@ class Talk:
 
     def __init__(self, connection):
         self.connection = connection
-        self.ending = None
+        self.ending = self.failure = None
         self.heard = []
 
     def receive(self, data, text=False):
@@ -34,6 +34,7 @@ class Talk:
         self.heard.append(data)
 
     def fail(self, error):
+        self.failure = self.failure or error
         self.ending = self.ending or error.code
         self.connection.outbox.reply(b"<%b>" % error.code.name.encode())
 
@@ -204,3 +205,25 @@ async def test_one_that_is_lost_takes_all_with_it(wire):
     wire.abort()
     assert (left, wire.outbox.backlog_bytes, wire._stats["connections_lost"]) == ([wire], 0, 1)
     assert wire.conversation.ending is CODES["connection-lost"]
+
+
+@pytest.mark.gen_test
+async def test_client_that_is_sent_away_is_logged_once(caplog):
+    """Whoever found the fault: the connection, somebody else, or the conversation itself."""
+    caplog.set_level(logging.INFO, "qmq.gateway")
+    ways = {
+        "connect-timeout": lambda wire, error: wire.fail(error),
+        "kicked": lambda wire, error: wire.hang_up(error),
+        "bad-frame": lambda wire, error: (wire.conversation.fail(error), wire._take(b"")),
+    }
+    for code, send_away in ways.items():
+        wire = Wire()
+        for _ in range(2):
+            send_away(wire, QmqError(code, "as asked"))
+        wire.end()
+        lines = [record.getMessage() for record in caplog.records if " ended: " in record.getMessage()]
+        assert lines == [f"session talk from  ended: {QmqError(code, 'as asked')}"], code
+        caplog.clear()
+    wire = Wire()
+    wire._take(b"bye")
+    assert not caplog.records

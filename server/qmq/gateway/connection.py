@@ -327,7 +327,6 @@ class Connection:
         """Drops what waits, tells the client why, and closes."""
         if self._closing:
             return
-        log.info("session %s from %s ended: %s", self.conversation.name, self.address, error)
         self._doomed = True
         self.outbox.clear()
         self.conversation.fail(error)
@@ -336,7 +335,6 @@ class Connection:
     def hang_up(self, error: QmqError) -> None:
         """Tells the client why, after what is on its way already, and closes."""
         if not self._closing:
-            log.info("session %s from %s ended: %s", self.conversation.name, self.address, error)
             self.conversation.fail(error)
             self._after_talk()
 
@@ -351,6 +349,8 @@ class Connection:
         if self._waits:  # what still comes is thrown away
             self._stop_waiting()
             self._loop.call_soon(self._read)
+        if self.conversation.failure is not None:
+            log.info("session %s from %s ended: %s", self.conversation.name, self.address, self.conversation.failure)
         code = code or self.conversation.ending or CODES["closed"]
         self._stats.add(f"connections_closed_{code.name}")
         goodbye = self.farewell(code)

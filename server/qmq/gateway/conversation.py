@@ -11,6 +11,7 @@ from qmq.errors import Code, QmqError
 class Conversation(Protocol):
     """What a connection asks of the session that it carries.
 
+    `ending` is set once it is over, `failure` if that is because the client is sent away.
     `stream` says that it does not care how what it receives was cut into messages,
     so that they may be handed over many at a time. `counts` are the frames that came so far,
     and those of them that publish; they are counted only where there are limits on them. `busy`
@@ -19,6 +20,7 @@ class Conversation(Protocol):
 
     stream: bool
     ending: Code | None
+    failure: QmqError | None
     heartbeat: tuple[int, int]
     name: str
 

@@ -37,12 +37,12 @@ class EventStream:
         rights: What the client may do.
 
     Attributes:
-        stream, ending, heartbeat, name, busy, counts: As for every conversation.
+        stream, ending, failure, heartbeat, name, busy, counts: As for every conversation.
         rights: What the client may do.
 
     """
 
-    __slots__ = ("_outbox", "_pattern", "_registry", "_stats", "_subscription", "ending", "name", "rights")
+    __slots__ = ("_outbox", "_pattern", "_registry", "_stats", "_subscription", "ending", "failure", "name", "rights")
 
     stream = True
     heartbeat = (_BEAT, 0)
@@ -52,6 +52,7 @@ class EventStream:
 
     def __init__(self, registry: Registry, outbox: Outbox, stats: Stats, rights: Rights) -> None:
         self.ending: Code | None = None
+        self.failure: QmqError | None = None
         self.name = secrets.token_hex(6)
         self.rights = rights
         self._registry = registry
@@ -103,6 +104,7 @@ class EventStream:
         """Tells the client what is wrong, in an event `error`, and ends."""
         if self.ending is not None:
             return
+        self.failure = error
         self.close(error.code)
         code = error.code
         self._stats.add(f"errors_{code.name}")

@@ -65,6 +65,7 @@ class Session:
         stream: The pieces that it receives may be joined: only their octets count.
         state: Where the conversation stands.
         ending: Set once the conversation is over: why the connection is to be closed.
+        failure: What the client is sent away for, if it is.
         heartbeat: Milliseconds between signs of life (that we owe, that the
             client owes); 0 for none.
         name: How logs and errors name this client.
@@ -75,8 +76,8 @@ class Session:
 
     __slots__ = (
         "_actions", "_decoder", "_early", "_early_octets", "_known_text",
-        "desk", "ending", "framing", "gate", "heartbeat", "limits", "name", "outbox", "registry", "rights", "server",
-        "state", "stats", "version",
+        "desk", "ending", "failure", "framing", "gate", "heartbeat", "limits", "name", "outbox", "registry", "rights",
+        "server", "state", "stats", "version",
     )  # fmt: skip
 
     stream = True
@@ -95,6 +96,7 @@ class Session:
     ) -> None:
         self.state = State.NEW
         self.ending: Code | None = None
+        self.failure: QmqError | None = None
         self.heartbeat = (0, 0)
         self.name = secrets.token_hex(6)
         self.server = server
@@ -187,6 +189,7 @@ class Session:
         """Tells the client what is wrong, in an ERROR frame, and ends the conversation."""
         if self.ending is not None:
             return
+        self.failure = error
         self.close(error.code)
         self.stats.add(f"errors_{error.code.name}")
         headers = {
