@@ -6,6 +6,7 @@ import pytest
 
 from qmq.client import connect
 from qmq.errors import QmqError
+from qmq.wire import stomp
 from tests.client.failing import fails
 from tests.helpers import until
 
@@ -164,3 +165,26 @@ async def test_whoever_follows_the_states_sees_each(relayed):
     await until(lambda: client.generation == 2)
     await client.close()
     assert await follower == ["open", "waiting", "connecting", "open", "closed"]
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_patience_grows_until_a_slow_gateway_is_reached(monkeypatch):
+    """What answers only after 0.3 seconds is out of reach for a client that waits 0.1, until it waits for longer."""
+    monkeypatch.setattr("qmq.client.backoff._FIRST", 0.01)
+    errors = []
+
+    async def serve(reader, writer):
+        await reader.readuntil(b"\0")
+        await asyncio.sleep(0.3)
+        writer.write(stomp.encode("CONNECTED", {"version": "1.2"}))
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    url = f"stomp://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    client = await connect(url, seconds=0.1, patient=True, on_error=errors.append)
+    told = [error.detail.removeprefix(f"{url}: ") for error in errors]
+    assert told[:2] == ["no answer within 0.1 seconds", "no answer within 0.2 seconds"]
+    assert {error.code.name for error in errors} == {"connect-failed"}
+    await client.close()
+    server.close()

@@ -40,7 +40,8 @@ async def connect(
             asked for one before each login.
         tls: For TLS, if the default context does not do: for an authority of your own, or to
             show a certificate.
-        seconds: How long it may take to reach one gateway and log in.
+        seconds: How long it may take to reach one gateway and log in. After each try that fails the
+            next may take twice as long, up to 30 seconds.
         heartbeat: Seconds between signs of life, both ways; a gateway that is silent for twice
             as long is taken for dead. 0 for none.
         reconnect: If false, the end of the connection is the end of the client.

@@ -14,15 +14,20 @@ from qmq.client.websocket import WebSocket
 from qmq.errors import QmqError
 
 
-async def dial(address: Address, options: Options) -> Connection:
+async def dial(address: Address, options: Options, seconds: float) -> Connection:
     """Connects and logs in.
+
+    Args:
+        address: Where to.
+        options: As whom.
+        seconds: How long all of it may take.
 
     Raises:
         QmqError: `connect-failed` if there is no gateway, or what it says.
 
     """
     try:
-        async with asyncio.timeout(options.seconds):
+        async with asyncio.timeout(seconds):
             connection = await _open(address, options)
             try:
                 await connection.login(await _credentials(address, options), options.heartbeat)
@@ -31,7 +36,7 @@ async def dial(address: Address, options: Options) -> Connection:
                 raise
             return connection
     except TimeoutError as error:
-        raise QmqError("connect-failed", f"no answer within {options.seconds:g} seconds") from error
+        raise QmqError("connect-failed", f"no answer within {seconds:g} seconds") from error
 
 
 async def _open(address: Address, options: Options) -> Connection:

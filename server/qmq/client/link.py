@@ -16,6 +16,7 @@ from qmq.client.options import Options
 from qmq.errors import QmqError
 from qmq.wire import stomp
 
+_PATIENCE = 30.0  # seconds that a try may take once others have failed: a slow network is no dead one
 _STABLE = 0.5  # seconds; a connection that lasted for less did not really work
 
 
@@ -52,6 +53,7 @@ class Link:
         self.connection: Connection | None = None
         self.generation = 0
         self._options = options
+        self._seconds = options.seconds  # that the next try may take
         self._owner = owner
         self._next = 0  # which address is the next
         self._ended = asyncio.get_running_loop().create_future()
@@ -81,16 +83,18 @@ class Link:
             self._owner.lose(self._judge(ended))
 
     async def _keep(self) -> None:
-        backoff = Backoff()
+        backoff, options = Backoff(), self._options
         loop = asyncio.get_running_loop()
         while True:
             self._owner.dialing()
             try:
                 self._last = await self._dial_each()
             except QmqError as error:
+                self._seconds = max(min(2 * self._seconds, _PATIENCE), options.seconds)
                 ended = self._judge(Ended.of(error))
                 self._owner.lose(ended)
             else:
+                self._seconds = options.seconds
                 since = loop.time()
                 ended = await self._use(self._last)
                 if loop.time() - since >= _STABLE:
@@ -123,7 +127,7 @@ class Link:
             address = addresses[place % len(addresses)]
             self._next = (place + 1) % len(addresses)
             try:
-                return await dial(address, self._options)
+                return await dial(address, self._options, self._seconds)
             except QmqError as error:
                 if error.code.name != "connect-failed" and (len(addresses) == 1 or not error.code.retry):
                     raise
