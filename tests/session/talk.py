@@ -1,5 +1,7 @@
 """What STOMP clients of a `World` say, in few words."""
 
+CONNECT = {"accept-version": "1.2", "host": "x", "refusals": "true"}
+
 
 def send(client, destination, body="x", **headers):
     fields = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -25,3 +27,19 @@ def refusal(client, code):
     *_, (_, headers, body) = client.got()
     assert headers["code"] == code, body
     return body.decode()
+
+
+def refusing(world):
+    """A client that has asked for refusals."""
+    client = world.client(connect=False)
+    client.frame("CONNECT", CONNECT)
+    client.got()
+    return client
+
+
+def refused(client):
+    """The code of the one frame that came, which is an ERROR that is not the end."""
+    [(command, headers, _)] = client.got()
+    assert (command, headers["fatal"]) == ("ERROR", "false")
+    assert client.session.ending is None
+    return headers["code"]

@@ -80,6 +80,11 @@ class WebSocketConnection(StreamConnection):
             conversation.fail(error)
             self.end(error.code)
 
+    def _keep_alive(self) -> None:
+        # A message may be as long as it likes when it is never kept: the frames in it have their limits.
+        self._decoder.pieces = getattr(self.conversation, "skips", False)
+        super()._keep_alive()
+
     def _on_close(self, payload: bytes) -> None:
         self._peer_closed = True
         if not self._closing:

@@ -25,7 +25,7 @@ from qmq.session.desk import Desk
 from qmq.session.stomp_actions import Actions
 from qmq.session.stomp_encoder import Framing
 from qmq.session.stomp_headers import Limits
-from qmq.session.stomp_rules import CLIENT_MAY_SEND, COMMANDS, LENIENT, State
+from qmq.session.stomp_rules import CLIENT_MAY_SEND, COMMANDS, LENIENT, State, ends
 from qmq.stats import Stats
 from qmq.wire import stomp
 
@@ -69,6 +69,8 @@ class Session:
         heartbeat: Milliseconds between signs of life (that we owe, that the
             client owes); 0 for none.
         name: How logs and errors name this client.
+        skips: Whether a fault of one frame is the end of that frame only, as the client has asked for; then
+            a frame that is too large may come in pieces, for it is never kept.
         rights: What the client may do, once it has logged in.
         version: Of STOMP, once that is agreed.
 
@@ -77,7 +79,7 @@ class Session:
     __slots__ = (
         "_actions", "_decoder", "_early", "_early_octets", "_known_text",
         "desk", "ending", "failure", "framing", "gate", "heartbeat", "limits", "name", "outbox", "registry", "rights",
-        "server", "state", "stats", "version",
+        "server", "skips", "state", "stats", "version",
     )  # fmt: skip
 
     stream = True
@@ -102,6 +104,7 @@ class Session:
         self.server = server
         self.stats = stats
         self.version = "1.2"
+        self.skips = False
         self.rights = EVERYTHING if gate is None else Rights(principal, {})
         self.registry = registry
         self.outbox = outbox
@@ -155,22 +158,25 @@ class Session:
         if self._early is not None:
             self._keep(frames, len(data))
             return
-        try:
-            for head, body in frames:
-                memo = head.memo
-                if memo is not None:  # a SEND whose very headers came before
-                    publish, envelope = memo
-                    publish(envelope, body, text or stomp.is_text(body))
-                    continue
-                self._dispatch(head, body, text)
+        while True:
+            try:
+                for head, body in frames:
+                    memo = head.memo
+                    if memo is not None:  # a SEND whose very headers came before
+                        publish, envelope = memo
+                        publish(envelope, body, text or stomp.is_text(body))
+                        continue
+                    self._dispatch(head, body, text)
+                    if self.ending is not None:
+                        return
+                    if self._early is not None:
+                        self._keep(frames, len(data))
+                        return
+                break
+            except QmqError as error:  # of one that came before
+                self._answer_fault(head, error)
                 if self.ending is not None:
                     return
-                if self._early is not None:
-                    self._keep(frames, len(data))
-                    return
-        except QmqError as error:
-            self.fail(error)
-            return
         # A frame may begin in a binary message and end in a text one.
         self._known_text = text or decoder.idle
         if decoder.error is not None:
@@ -192,19 +198,29 @@ class Session:
         self.failure = error
         self.close(error.code)
         self.stats.add(f"errors_{error.code.name}")
-        headers = {
-            "code": error.code.name,
-            "message": error.code.text,
-            "retry": "true" if error.code.retry else "false",
-            "content-type": "text/plain",
-        }
-        if error.retry_after:
-            headers["retry-after"] = str(error.retry_after)
-        if receipt is not None:
-            headers["receipt-id"] = receipt
+        headers = {**_told(error), **({} if receipt is None else {"receipt-id": receipt})}
         if error.code.name == "bad-version":
             headers["version"] = ",".join(reversed(stomp.VERSIONS))
         self._reply("ERROR", headers, error.detail.encode())
+
+    def _answer_fault(self, head: stomp.Head, error: QmqError) -> None:
+        """A frame is wrong: that is the end, unless its client has asked to go on after a fault of one frame."""
+        headers = head.headers
+        receipt = headers.get("receipt")
+        actions = self._actions
+        if not self.skips or actions is None or ends(error.code.name, headers.get("destination", "")):
+            self.fail(error, receipt)
+            return
+        with self.registry.lock:
+            actions.refused(head, error)
+        self.stats.add(f"errors_{error.code.name}")
+        self.stats.add("frames_refused")
+        told = {**_told(error), "fatal": "false"}
+        if receipt is not None:
+            told["receipt-id"] = receipt
+        if head.command == "SUBSCRIBE" and "id" in headers:
+            told["subscription"] = headers["id"]
+        self._reply("ERROR", told, error.detail.encode())
 
     def close(self, code: Code = CODES["closed"]) -> None:
         """Ends the conversation without a word and gives everything back."""
@@ -238,6 +254,8 @@ class Session:
         command, headers = head.command, head.headers
         receipt = headers.get("receipt")
         try:
+            if head.error is not None:
+                raise head.error
             if command not in COMMANDS or (command == "NACK" and self.version == "1.0"):
                 raise QmqError("unknown-command", command)
             after = CLIENT_MAY_SEND[self.state].get(command)
@@ -252,7 +270,7 @@ class Session:
             with _UNGUARDED if command == "SEND" else self.registry.lock:  # else several steps are one
                 extra = getattr(self._actions or self, handler)(head, body, text)
         except QmqError as error:
-            self.fail(error, receipt)
+            self._answer_fault(head, error)
             return
         if self.ending is not None and after is not State.CLOSING:
             return  # what it did has ended it
@@ -270,6 +288,7 @@ class Session:
         self.version = self._decoder.version = version
         if version != "1.0":
             self.heartbeat = stomp_headers.heartbeat(headers.get("heart-beat", "0,0"), self.limits.heartbeat_min)
+        self.skips = self._decoder.skips = headers.get("refusals") == "true"
         if self.gate is None:
             self.admit(self.rights)
             return
@@ -289,6 +308,8 @@ class Session:
             answer["heart-beat"] = f"{self.limits.heartbeat_min},{self.limits.heartbeat_min}"
         if expires_in is not None:
             answer["expires-in"] = str(expires_in)
+        if self.skips:
+            answer["refusals"] = "true"
         early, self._early = self._early or (), None
         self.rights = rights
         self.state = State.OPEN
@@ -330,3 +351,16 @@ class Session:
 
     def __repr__(self) -> str:
         return f"<stomp session {self.name} {self.state}>"
+
+
+def _told(error: QmqError) -> dict[str, str]:
+    """What the headers of an ERROR say of it."""
+    headers = {
+        "code": error.code.name,
+        "message": error.code.text,
+        "retry": "true" if error.code.retry else "false",
+        "content-type": "text/plain",
+    }
+    if error.retry_after:
+        headers["retry-after"] = str(error.retry_after)
+    return headers

@@ -11,17 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from qmq.core.consumer import cancel_all
-from qmq.core.destination import (
-    EXCHANGE,
-    QUEUE,
-    TEMP_QUEUE,
-    TOPIC,
-    TOPIC_EXCHANGE,
-    check_name,
-    check_pattern,
-    split_exchange,
-)
-from qmq.core.exchange import Exchange, Kind
+from qmq.core.destination import EXCHANGE, QUEUE, TEMP_QUEUE, TOPIC, check_name, check_pattern
 from qmq.core.message import Envelope
 from qmq.core.queue import Queue
 from qmq.core.replay import Replay
@@ -32,6 +22,7 @@ from qmq.session.desk import PREFIX, REFRESH, Asker
 from qmq.session.publishing import Publishing, envelope_of, passed_on, publish_once, way_to
 from qmq.session.stomp_consumer import DeliveryEncoder, QueueSubscription, key_of_replies
 from qmq.session.stomp_encoder import Encoder
+from qmq.session.stomp_sources import Sources
 from qmq.session.transactions import Settling, Transactions
 from qmq.wire import stomp
 
@@ -55,7 +46,7 @@ class Actions:
     """
 
     __slots__ = (
-        "_by_number", "_envelopes", "_last_number", "_session", "_subscriptions", "_temporary", "_transactions",
+        "_by_number", "_envelopes", "_last_number", "_session", "_sources", "_subscriptions", "_transactions",
         "publishes",
     )  # fmt: skip
 
@@ -66,7 +57,7 @@ class Actions:
         # What few clients use is made when they do.
         self._by_number: dict[str, QueueSubscription] | None = None  # by what their ack ids begin with
         self._last_number = 0
-        self._temporary: dict[str, Queue] | None = None  # its own queues, by the name that it knows them by
+        self._sources: Sources | None = None
         self._transactions: Transactions | None = None
         self._envelopes: dict[tuple[object, ...], Envelope] | None = None
 
@@ -80,7 +71,7 @@ class Actions:
     @property
     def busy(self) -> bool:
         """Whether there is anything that it waits for, or that waits for it."""
-        return bool(self._subscriptions or self._temporary) or self.holds
+        return bool(self._subscriptions or (self._sources and self._sources.temporary)) or self.holds
 
     def close(self) -> None:
         """Gives everything back."""
@@ -110,7 +101,7 @@ class Actions:
             if not isinstance(each, QueueSubscription):
                 rights.check("subscribe", each.pattern)
             elif each.source:
-                self._check_source(each.source)
+                self._in_sources().check_source(each.source)
             else:
                 rights.check("consume", each.consumer.queue.name)
         for destination in self._transactions.destinations() if self._transactions is not None else ():
@@ -125,10 +116,24 @@ class Actions:
             "transactions": len(self._transactions) if self._transactions is not None else 0,
         }
 
+    def refused(self, head: stomp.Head, error: QmqError) -> None:
+        """A frame is without effect: so is all of the transaction that it was to be part of."""
+        if head.command in ("SEND", "ACK", "NACK") and self._transactions is not None:
+            self._transactions.fail(head.headers.get("transaction", ""), error)
+
     # Publishing
 
     def on_send(self, head: stomp.Head, body: bytes, text: bool) -> dict[str, str] | None:
         """Publishes, and remembers the envelope for the next frame with the same headers."""
+        if self._sources is not None:
+            self._sources.begin()
+        try:
+            return self._send(head, body, text)
+        except QmqError:
+            self._undo()
+            raise
+
+    def _send(self, head: stomp.Head, body: bytes, text: bool) -> dict[str, str] | None:
         headers, registry = head.headers, self._session.registry
         if "message-id" in headers:
             raise QmqError("bad-header", "SEND may not carry message-id")
@@ -148,7 +153,7 @@ class Actions:
             properties = stomp_headers.properties(headers, of_send=True)
             if properties:
                 self._session.rights.check_dead_letters(properties)
-                registry.declare(envelope.destination, properties, self._session)
+                self._in_sources().declare(envelope.destination, properties)
         publish = way_to(registry, envelope.destination)
         transaction = headers.get("transaction")
         key = stomp_headers.idempotency_key(headers)
@@ -176,8 +181,8 @@ class Actions:
 
     def _new_envelope(self, headers: Mapping[str, str], kept: dict[str, str]) -> Envelope:
         destination = check_name(headers["destination"])
-        if self._temporary and destination.startswith(TEMP_QUEUE):
-            own = self._temporary.get(destination)
+        if self._sources is not None and destination.startswith(TEMP_QUEUE):
+            own = self._sources.temporary.get(destination)
             destination = own.name if own is not None else destination
         reply_to = headers.get("reply-to", "")
         if reply_to.startswith(TEMP_QUEUE):
@@ -207,7 +212,15 @@ class Actions:
 
     def on_subscribe(self, head: stomp.Head, body: bytes, text: bool) -> dict[str, str] | None:
         """Subscribes; returns what the RECEIPT says about it."""
-        headers = head.headers
+        if self._sources is not None:
+            self._sources.begin()
+        try:
+            return self._subscribe(head.headers)
+        except QmqError:
+            self._undo()
+            raise
+
+    def _subscribe(self, headers: Mapping[str, str]) -> dict[str, str] | None:
         pattern = check_pattern(headers["destination"])
         key = headers.get("id", "") or f"\0{headers['destination']}"  # STOMP 1.0 may leave the id out
         if key in self._subscriptions:
@@ -218,7 +231,7 @@ class Actions:
         if pattern.startswith(TOPIC) and mode == "auto" and "x-queue-name" not in headers:
             return self._subscribe_topic(key, pattern, headers)
         wanted = stomp_headers.properties(headers)
-        queue = self._queue_for(pattern, headers, wanted)
+        queue = self._in_sources().queue_for(pattern, headers, wanted)
         if queue.name.startswith(TEMP_QUEUE):
             self._end_subscription(key_of_replies(queue))
         source = pattern if queue.name.startswith(TEMP_QUEUE) and not pattern.startswith(TEMP_QUEUE) else ""
@@ -230,6 +243,19 @@ class Actions:
             bounds = queue.options
             told |= {"max-messages": str(bounds.max_length), "max-bytes": str(bounds.max_length_bytes)}
         return told
+
+    def _in_sources(self) -> Sources:
+        if self._sources is None:
+            self._sources = Sources(self._session)
+        return self._sources
+
+    def _undo(self) -> None:
+        """The frame that is worked on is refused: what it has made goes again."""
+        if self._sources is not None:
+            with self._session.registry.lock:
+                for queue in self._sources.made:
+                    self._end_subscription(key_of_replies(queue))
+                self._sources.undo()
 
     def _check_number(self) -> None:
         allowed = self._session.limits.max_subscriptions
@@ -254,63 +280,11 @@ class Actions:
             "max-bytes": str(bounds.max_bytes),
         }
 
-    def _queue_for(self, destination: str, headers: Mapping[str, str], wanted: dict[str, object]) -> Queue:
-        """The queue that a subscription consumes from, which is made and bound if need be."""
-        registry, session, rights = self._session.registry, self._session, self._session.rights
-        rights.check_dead_letters(wanted)
-        if destination.startswith(TEMP_QUEUE):
-            if destination in registry.queues:
-                return registry.queue(destination, session)
-            return self._own_queue(destination, stomp_headers.own(wanted, session.limits) if wanted else {})
-        if not destination.startswith((EXCHANGE, TOPIC)):
-            rights.check("consume", destination)
-            return registry.declare(destination, wanted, session)
-        exchange, key = self._check_source(destination)
-        arguments = stomp_headers.binding_arguments(headers) if exchange.kind is Kind.HEADERS else {}
-        name = headers.get("x-queue-name", "")
-        if name:
-            rights.check_bound(destination := check_name(f"{QUEUE}{name}"))
-            queue = registry.declare(destination, wanted, session)
-        else:
-            queue = registry.declare_private(session, **stomp_headers.private(headers, wanted, session.limits))
-        registry.bind(exchange.name, queue.name, key, arguments)
-        return queue
-
-    def _check_source(self, destination: str) -> tuple[Exchange, str]:
-        """Exchange and key that a subscription names, if it may."""
-        self._session.rights.check("subscribe", destination)
-        exchange, key = self._source(destination)
-        self._session.rights.check_source(exchange, key)
-        return exchange, key
-
-    def _source(self, destination: str) -> tuple[Exchange, str]:
-        if destination.startswith(TOPIC):
-            return self._session.registry.exchange(TOPIC_EXCHANGE), destination[len(TOPIC) :]
-        name, key = split_exchange(destination)
-        return self._session.registry.exchange(name), key
-
-    def _own_queue(self, destination: str, wanted: dict[str, object] | None = None) -> Queue:
-        """This client's queue of a name that only it knows it by."""
-        if self._temporary is None:
-            self._temporary = {}
-        queue = self._temporary.get(destination)
-        if queue is None or self._session.registry.queues.get(queue.name) is not queue:
-            if len(self._temporary) >= self._session.limits.max_subscriptions:
-                raise QmqError("too-many-subscriptions", f"{len(self._temporary)} temporary queues are allowed")
-            name = destination.removeprefix(TEMP_QUEUE)
-            check_name(f"{TEMP_QUEUE}{'0' * 24}.{name}")  # the address is longer, and others must be able to say it
-            properties = wanted or stomp_headers.own({}, self._session.limits)
-            queue = self._session.registry.declare_private(self._session, name, **properties)
-            self._temporary[destination] = queue
-        elif wanted:
-            self._session.registry.declare(queue.name, wanted, self._session)
-        return queue
-
     def _reply_address(self, destination: str) -> str:
         """Where replies to this client go; it gets them without having subscribed."""
         if destination in self._session.registry.queues:
             return destination
-        queue = self._own_queue(destination)
+        queue = self._in_sources().own_queue(destination)
         if not queue.consumers:
             self._check_number()
             self._consume(key_of_replies(queue), destination, queue, self._session.limits.max_prefetch, "auto")

@@ -62,6 +62,20 @@ LENIENT = {
 }
 
 
+# Faults that are the end although the client has asked for refusals (`refusals:true` at CONNECT): of who it
+# is, and of what the conversation is. Those of framing never get here: where the next frame begins is not
+# known then. Every other code, of one frame that was well-formed, or was skipped, refuses that frame only.
+ENDING = frozenset({"bad-login", "bad-token", "bad-version", "login-required", "not-now", "token-expired"})
+
+# What is said here is who the client is, whatever is wrong with it.
+IDENTITY = "/manage/refresh"
+
+
+def ends(code: str, destination: str) -> bool:
+    """Whether a fault of one frame is the end for a client that has asked for refusals."""
+    return code in ENDING or destination == IDENTITY
+
+
 def as_markdown() -> str:
     """The table for the documentation."""
     lines = ["| frame | needs | " + " | ".join(State) + " |", "| --- | --- |" + " --- |" * len(State)]

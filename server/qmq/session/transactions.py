@@ -37,12 +37,13 @@ class Transactions:
 
     """
 
-    __slots__ = ("_actions", "_limits", "_octets", "_open", "_registry")
+    __slots__ = ("_actions", "_failed", "_limits", "_octets", "_open", "_registry")
 
     def __init__(self, registry: Registry, limits: Limits) -> None:
         self._registry = registry
         self._limits = limits
         self._open: dict[str, list[Publishing | Settling]] = {}
+        self._failed: dict[str, QmqError] = {}  # of those open, why they cannot be committed any more
         self._actions = self._octets = 0
 
     def __len__(self) -> int:
@@ -76,6 +77,8 @@ class Transactions:
         actions = self._open.get(name)
         if actions is None:
             raise QmqError("unknown-transaction", name)
+        if name in self._failed:
+            raise QmqError(self._failed[name].code.name, "another frame of this transaction was refused")
         self._registry.memory.check()
         octets = _octets(action)
         if self._actions >= self._limits.transaction_messages:
@@ -87,15 +90,26 @@ class Transactions:
         self._octets += octets
         self._registry.memory.take(octets)
 
+    def fail(self, name: str, error: QmqError) -> None:
+        """A frame that was to be part of it is refused: it cannot be committed any more, only aborted."""
+        if name in self._open and name not in self._failed:
+            self._take(name)
+            self._open[name] = []
+            self._failed[name] = error
+
     def commit(self, name: str) -> None:
-        """Does all of it, or nothing.
+        """Does all of it, or nothing; it is over in either case.
 
         Raises:
             QmqError: `unknown-transaction`; `unknown-delivery`, `queue-full` or what else
-                stands in the way of one part.
+                stands in the way of one part, or why one was refused.
 
         """
-        actions = self._without_repeated(self._take(name))
+        failed = self._failed.get(name)
+        actions = self._take(name)
+        if failed is not None:
+            raise QmqError(failed.code.name, f"a frame of it was refused; nothing was committed. {failed.detail}")
+        actions = self._without_repeated(actions)
         self._check(actions)
         for action in actions:
             if isinstance(action, Publishing):
@@ -124,6 +138,7 @@ class Transactions:
         actions = self._open.pop(name, None)
         if actions is None:
             raise QmqError("unknown-transaction", name)
+        self._failed.pop(name, None)
         octets = sum(map(_octets, actions))
         self._actions -= len(actions)
         self._octets -= octets

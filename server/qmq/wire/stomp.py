@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from qmq.errors import QmqError
+from qmq.wire.stomp_skip import Skipper
 
 VERSIONS = ("1.2", "1.1", "1.0")
 
@@ -47,19 +48,32 @@ class Head:
         length: The `content-length`, or None.
         memo: Free for the reader of the frame: whatever it derived from this
             head, so that it need not derive it again.
+        error: Why the frame was skipped; then its headers are only those by which its sender knows it.
 
     """
 
-    __slots__ = ("command", "headers", "length", "memo")
+    __slots__ = ("command", "error", "headers", "length", "memo")
 
-    def __init__(self, command: str, headers: dict[str, str], length: int | None = None) -> None:
+    def __init__(
+        self, command: str, headers: dict[str, str], length: int | None = None, error: QmqError | None = None
+    ) -> None:
         self.command = command
         self.headers = headers
         self.length = length
+        self.error = error
         self.memo: Any = None
 
     def __repr__(self) -> str:
         return f"<{self.command} with {', '.join(self.headers)}>"  # not what they say: some are secret
+
+
+class _Oversize(Exception):
+    """A frame is too large, and may be skipped: where its rest begins, and its head if that has been read."""
+
+    def __init__(self, error: QmqError, data: bytes, pos: int, head: Head | None = None) -> None:
+        self.skipper = Skipper(error) if head is None else Skipper(error, head.command, head.headers)
+        self.data = data
+        self.pos = pos
 
 
 # A frame is its head, which may be shared with other frames, and its body. A plain
@@ -80,19 +94,16 @@ class Decoder:
         max_headers: Header lines of one frame.
         max_header_bytes: Octets of the command and all header lines together.
 
+    Attributes:
+        skips: Whether a frame that is too large is left out, and its head given with an `error`, where
+            its end can be found; else it is the end.
+
     """
 
     __slots__ = (
-        "_heads",
-        "_last",
-        "_pending",
-        "_tail",
-        "_version",
-        "error",
-        "max_body",
-        "max_header_bytes",
-        "max_headers",
-    )
+        "_heads", "_last", "_pending", "_skipper", "_tail", "_version", "error", "max_body", "max_header_bytes",
+        "max_headers", "skips",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -111,6 +122,8 @@ class Decoder:
         self._last: tuple[bytes, Head | None] = (b"", None)  # the last of them, its blank line included
         self._tail = bytearray()  # the beginning of a frame that is not complete yet
         self._pending: Head | None = None  # its head, if that much has come; then the tail is body only
+        self.skips = False
+        self._skipper: Skipper | None = None  # of the frame that is being skipped
 
     @property
     def version(self) -> str:
@@ -125,7 +138,7 @@ class Decoder:
     @property
     def idle(self) -> bool:
         """Whether no frame has begun that is not complete."""
-        return not self._tail and self._pending is None
+        return not self._tail and self._pending is None and self._skipper is None
 
     def forget_memos(self) -> None:
         """Lets go of what readers have noted on the heads that are kept: it holds no more."""
@@ -136,23 +149,48 @@ class Decoder:
     def feed(self, data: bytes) -> list[Frame]:
         """Returns the frames that `data` completes, in order."""
         frames: list[Frame] = []
-        if self.error is not None:
-            return frames
-        try:
-            if self._tail or self._pending is not None:
-                if not self._worth_parsing(data):
-                    return frames
-                data = bytes(self._tail)
-                self._tail.clear()
-            self._parse(data, frames)
-        except QmqError as error:
-            self.error = error
+        pos = 0
+        while self.error is None:
+            try:
+                self._take(data, pos, frames)
+                break
+            except _Oversize as found:
+                data, pos = found.data, found.pos
+                self._skipper = found.skipper
+            except QmqError as error:
+                self.error = error
             self._tail.clear()
             self._pending = None
         return frames
 
-    def _parse(self, data: bytes, frames: list[Frame]) -> None:
-        pos, end = 0, len(data)
+    def _take(self, data: bytes, pos: int, frames: list[Frame]) -> None:
+        if self._skipper is not None:
+            pos = self._skip(self._skipper, data, pos, frames)
+        elif self._tail or self._pending is not None:
+            if not self._worth_parsing(data):
+                return
+            data = bytes(self._tail)
+            self._tail.clear()
+        self._parse(data, pos, frames)
+
+    def _skip(self, skipper: Skipper, data: bytes, pos: int, frames: list[Frame]) -> int:
+        """Skips what is here of a frame that is too large; where the next one begins."""
+        pos = skipper.feed(data, pos)
+        if skipper.done:
+            self._skipper = None
+            headers = skipper.headers
+            if skipper.command not in UNESCAPED:
+                headers = {name: self._unescape(value) for name, value in headers.items()}
+            frames.append((Head(skipper.command, headers, error=skipper.error), b""))
+        return pos
+
+    def _too_large(self, data: bytes, pos: int, head: Head) -> Exception:
+        """The body that begins here is too large."""
+        error = QmqError("frame-too-large", f"bodies may have {self.max_body} octets")
+        return _Oversize(error, data, pos, head) if self.skips else error
+
+    def _parse(self, data: bytes, pos: int, frames: list[Frame]) -> None:
+        end = len(data)
         last_raw, last = self._last
         head = self._pending
         self._pending = None
@@ -170,7 +208,12 @@ class Decoder:
                 if head is not None:
                     self._last = last_raw, last = data[pos:start], head
                 else:
-                    found = self._find_head(data, pos, stop)
+                    try:
+                        found = self._find_head(data, pos, stop)
+                    except QmqError as error:
+                        if self.skips and error.code.name in ("frame-too-large", "headers-too-large"):
+                            raise _Oversize(error, data, pos) from None
+                        raise
                     if found is None:
                         break
                     head, start = found
@@ -182,14 +225,14 @@ class Decoder:
                 break
             if length is None:
                 if stop - pos > self.max_body:
-                    raise QmqError("frame-too-large", f"bodies may have {self.max_body} octets")
+                    raise self._too_large(data, pos, head)
             elif data[stop]:
                 raise QmqError("bad-frame", f"no NUL after the {length} octets of content-length")
             frames.append((head, data[pos:stop]))
             head = None
             pos = stop + 1
         if self._pending is not None:
-            self._check_body_size(end - pos)
+            self._check_body_size(data, pos)
         if pos < end:
             self._tail += data[pos:]
 
@@ -204,13 +247,18 @@ class Decoder:
         tail += data
         if head is None:
             return True
-        self._check_body_size(len(tail) if b"\0" not in data else 0)
-        return len(tail) > head.length if head.length is not None else b"\0" in data
+        if head.length is not None:
+            return len(tail) > head.length
+        if b"\0" in data:
+            return True
+        self._check_body_size(tail, 0)
+        return False
 
-    def _check_body_size(self, octets: int) -> None:
+    def _check_body_size(self, data: bytes | bytearray, pos: int) -> None:
+        """Checks a body that nothing but its NUL will end, as far as it has come."""
         head = self._pending
-        if head is not None and head.length is None and octets > self.max_body:
-            raise QmqError("frame-too-large", f"bodies may have {self.max_body} octets")
+        if head is not None and head.length is None and len(data) - pos > self.max_body:
+            raise self._too_large(bytes(data), pos, head)
 
     def _find_head(self, data: bytes, pos: int, stop: int) -> tuple[Head, int] | None:
         """Parses the head at `pos`; `stop` is where LF LF was found, or -1."""

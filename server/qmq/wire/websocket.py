@@ -18,6 +18,8 @@ from qmq.errors import QmqError
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
 
+LARGEST = 64 << 20  # octets of a message that comes in pieces
+
 # One event: (TEXT | BINARY | CLOSE | PING | PONG, payload).
 Event = tuple[int, bytes]
 Unmask = Callable[[bytes, bytes], bytes]
@@ -54,17 +56,22 @@ class Decoder:
         joins: Whether text messages that follow each other may come as one, for
             protocols that only count octets.
 
+    Attributes:
+        pieces: Whether a message that is larger than allowed may come in pieces, for protocols that
+            only count octets and have limits of their own; it has `LARGEST` at most then.
+
     """
 
     __slots__ = (
         "_chunks", "_fin", "_mask", "_masked", "_opcode", "_remaining", "_size", "_stopped", "_tail",
-        "_unmask", "_utf8", "error", "joins", "max_message",
+        "_unmask", "_utf8", "error", "joins", "max_message", "pieces",
     )  # fmt: skip
 
     def __init__(
         self, *, masked: bool = True, max_message: int = 1 << 20, unmask: Unmask = xor, joins: bool = False
     ) -> None:
         self.joins = joins
+        self.pieces = False
         self.error: QmqError | None = None
         self.max_message = max_message
         self._masked = 0x80 if masked else 0
@@ -175,7 +182,7 @@ class Decoder:
             raise QmqError("bad-websocket", "a new message began before the last one ended")
         if not opcode and not self._opcode:
             raise QmqError("bad-websocket", "a continuation without a beginning")
-        if self._size + length > self.max_message:
+        if self._size + length > (LARGEST if self.pieces else self.max_message):
             raise QmqError("frame-too-large", f"messages may have {self.max_message} octets")
         if opcode:
             self._opcode = opcode
@@ -208,10 +215,11 @@ class Decoder:
             self._chunks.append(chunk)
         if len(self._chunks) > 1024:  # however small the fragments, their number stays small
             self._chunks = [b"".join(self._chunks)]
-        if done:
+        if done or (self._chunks and self._size > self.max_message):
             events.append((self._opcode, b"".join(self._chunks)))
-            self._opcode = self._size = 0
             self._chunks = []
+        if done:
+            self._opcode = self._size = 0
             self._utf8 = None
         if not self._remaining:
             self._remaining = -1
