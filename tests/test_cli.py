@@ -1,6 +1,7 @@
 """The `qmq` command: one clear line for whatever is wrong, and what each does when all is right."""
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -58,7 +59,33 @@ def test_a_wrong_key_type_or_variable_is_one_line_and_exit_2(wrong, tmp_path):
         assert told in wrong("serve", "--config", str(file))
     file.write_bytes(b"\xff")
     assert "is not valid TOML" in wrong("serve", "--config", str(file))
-    assert wrong("serve", environ={"QMQ_NAMES": "x"}) == "environment: there is no option 'QMQ_NAMES'"
+    assert wrong("serve", environ={"QMQ_DRAIN": "x"}) == "environment: QMQ_DRAIN: drain must be a number, not 'x'"
+
+
+def test_variables_that_are_no_option_stop_no_start(run, tmp_path):
+    told = "environment: there is no option 'QMQ_NAMES'; is it QMQ_NAME?\n"
+    status, output, errors = run("check-config", environ={"QMQ_NAMES": "x"})
+    assert (status, errors) == (0, f"qmq: {told}")
+    server = Serve(tmp_path / "ready", "--drain", "0.1", environ={**os.environ, "QMQ_NAMES": "x"})
+    status, _, errors = server.stop()
+    assert status == 0
+    assert errors.count("\n") == errors.count(" WARNING ") + errors.count(" INFO ")
+    assert errors.splitlines(keepends=True)[0].endswith(f" WARNING qmq: {told}")
+
+
+def test_ready_file_of_an_earlier_run_is_removed_first_and_ours_at_the_end(tmp_path, wrong):
+    ready = tmp_path / "ready"
+    for mistake in (["--config", "/nowhere/x.toml"], ["--listen", "http://0.0.0.0:0"]):
+        ready.write_text('{"pid": 1}')
+        wrong("serve", "--ready-file", str(ready), *mistake)
+        assert not ready.exists()
+    server = Serve(ready, "--drain", "0.1")
+    assert server.stop()[0] == 0
+    assert not ready.exists()
+    server = Serve(ready, "--drain", "0.1")
+    ready.write_text('{"pid": 1}')  # as if another had been started with the same one
+    assert server.stop()[0] == 0
+    assert ready.exists()
 
 
 def test_a_port_that_is_taken_is_one_line_and_exit_2():

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from qmq import config
-from qmq.config import OPTIONS, Config, load, make, parse_listen
+from qmq.config import OPTIONS, Config, load, make, parse_listen, unknown_variables
 from qmq.errors import ConfigError
 from qmq.sections import Limits, Tls, Tokens
 
@@ -120,8 +120,6 @@ def test_files_that_cannot_be_read(tmp_path):
 @pytest.mark.parametrize(
     ("environ", "told"),
     [
-        ({"QMQ_LISEN": "x"}, "environment: there is no option 'QMQ_LISEN'"),
-        ({"QMQ_": "x"}, "environment: there is no option 'QMQ_'"),
         ({"QMQ_LIMITS_BODY": "many"}, "environment: QMQ_LIMITS_BODY: limits.body must be a whole number, not 'many'"),
         ({"QMQ_DRAIN": ""}, "environment: QMQ_DRAIN: drain must be a number, not ''"),
         ({"QMQ_QUEUES": "{}"}, "environment: QMQ_QUEUES: queues must be a list of tables, not {}"),
@@ -133,6 +131,38 @@ def test_wrong_environments(environ, told):
     with pytest.raises(ConfigError) as error:
         load({}, None, {"PATH": "x", "QMX": "y", **environ})
     assert str(error.value) == told
+
+
+# What Kubernetes gives to each container near a service called `qmq`, and what container links give.
+SERVICE = {
+    "QMQ_SERVICE_HOST": "10.96.0.17",
+    "QMQ_SERVICE_PORT": "8000",
+    "QMQ_SERVICE_PORT_STOMP": "61613",
+    "QMQ_PORT": "tcp://10.96.0.17:8000",
+    "QMQ_PORT_8000_TCP": "tcp://10.96.0.17:8000",
+    "QMQ_PORT_8000_TCP_PROTO": "tcp",
+    "QMQ_PORT_8000_TCP_PORT": "8000",
+    "QMQ_PORT_8000_TCP_ADDR": "10.96.0.17",
+    "QMQ_METRICS_SERVICE_HOST": "10.96.0.18",
+    "QMQ_METRICS_PORT_9000_UDP": "udp://10.96.0.18:9000",
+    "QMQ_NAME": "/web/qmq",
+    "QMQ_ENV_LANG": "C",
+}
+
+
+def test_variables_of_a_service_called_qmq_mean_nothing():
+    assert load({}, None, SERVICE) == load({}, None, {})
+    assert unknown_variables(SERVICE) == []
+
+
+def test_variables_that_are_no_option_are_told():
+    environ = {"QMQ_LISEN": "x", "QMQ_": "y", "PATH": "z", "QMQ_URL": "u", "QMQ_LISTEN": "http://127.0.0.1:1"}
+    assert load({}, None, environ).listen == ("http://127.0.0.1:1",)
+    assert unknown_variables(environ) == [
+        "environment: there is no option 'QMQ_'; is it QMQ_CA?",
+        "environment: there is no option 'QMQ_LISEN'; is it QMQ_LISTEN?",
+    ]
+    assert unknown_variables({"QMQ_XYZZY_PLUGH": "x"}) == ["environment: there is no option 'QMQ_XYZZY_PLUGH'"]
 
 
 VALUES = {

@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import logging
+import os
 import resource
 import signal
 import sys
@@ -18,13 +20,15 @@ from typing import Any
 
 import click
 
-from qmq import __version__, logs
+from qmq import __version__, logs, ready
 from qmq.certificates import server_context
 from qmq.cli_clients import manage, pub, request, sub
 from qmq.cli_logins import hash_password, token
-from qmq.config import OPTIONS, Config, Option, load
+from qmq.config import OPTIONS, Config, Option, load, unknown_variables
 from qmq.errors import ConfigError, QmqError
 from qmq.sections import Strings
+
+log = logging.getLogger("qmq")
 
 
 class _Value(click.ParamType[Any]):
@@ -72,8 +76,12 @@ def cli() -> None:
 @_config_options
 def serve(config: str | None, **flags: Any) -> None:
     """Run a node until SIGTERM or SIGINT."""
+    # Whoever waits for the ready file is not to take that of an earlier run for ours, whatever goes wrong now.
+    ready.remove(flags["ready_file"] or os.environ.get("QMQ_READY_FILE", ""))
     settings = _load(config, flags)
     logs.setup(settings.log_level)
+    for line in unknown_variables():
+        log.warning("%s", line)
     _raise_file_limit()
     # A gateway makes no cycles per message, and a full collection over many
     # connections would stall all of them: look seldom.
@@ -107,6 +115,8 @@ def check_config(config: str | None, **flags: Any) -> None:
     from qmq.rules import history_rules, rules_of
 
     settings = _load(config, flags)
+    for line in unknown_variables():
+        click.echo(f"qmq: {line}", err=True)
     if settings.tls.certificate:
         server_context(settings.tls)
     rules_of(settings)

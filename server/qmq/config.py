@@ -21,6 +21,7 @@ import sys
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, get_type_hints
 from urllib.parse import urlsplit
@@ -184,6 +185,12 @@ def _options(section: str, cls: Any) -> list[Option]:
 
 OPTIONS: dict[str, Option] = {option.key: option for option in _options("", Config)}
 
+# Variables that Kubernetes and container links make for each service that is near, by its name.
+_SERVICE = re.compile(
+    r"QMQ(_\w+)?_(SERVICE_(HOST|PORT)(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?|ENV_\w+)"
+)
+_LINK = re.compile(r"(/[\w.-]+){2}")  # a container link's value for QMQ_NAME
+
 # What the commands that are clients take from the environment, by flag. To a server it means nothing.
 CLIENT_VARIABLES = {
     flag: "QMQ_" + flag.removeprefix("--").upper()
@@ -261,16 +268,30 @@ def _read_environment(environ: Mapping[str, str]) -> dict[str, Any]:
     by_variable = {option.variable: option for option in OPTIONS.values()}
     values = {}
     for name in sorted(environ):
-        if not name.startswith("QMQ_") or name in ("QMQ_CONFIG", *CLIENT_VARIABLES.values()):
-            continue
         option = by_variable.get(name)
-        if option is None:
-            raise ConfigError(f"environment: there is no option {name!r}")
+        if option is None or (name == "QMQ_NAME" and _LINK.fullmatch(environ[name])):
+            continue
         try:
             values[option.key] = option.parse(environ[name])
         except ConfigError as error:
             raise ConfigError(f"environment: {name}: {error}") from None
     return values
+
+
+def unknown_variables(environ: Mapping[str, str] | None = None) -> list[str]:
+    """What is wrong with variables that look like options and are none, one line for each.
+
+    They stop no start: others give a program's environment names of their own. Those that
+    Kubernetes and container links make for a service called `qmq` are expected.
+    """
+    environ = os.environ if environ is None else environ
+    known = {"QMQ_CONFIG", *CLIENT_VARIABLES.values(), *[option.variable for option in OPTIONS.values()]}
+    found = []
+    for name in sorted(environ):
+        if name.startswith("QMQ_") and name not in known and not _SERVICE.fullmatch(name):
+            like = get_close_matches(name, known, 1)
+            found.append(f"environment: there is no option {name!r}" + (f"; is it {like[0]}?" if like else ""))
+    return found
 
 
 def _check(config: Config) -> None:

@@ -10,20 +10,17 @@ behind when it has stopped. It lives on the loop that started it, which is its f
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-import os
 import secrets
 import socket
 import ssl
 import string
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from tornado.netutil import bind_sockets
 
-from qmq import native
+from qmq import native, ready
 from qmq.branch import Branch
 from qmq.certificates import server_context
 from qmq.client.body import Headers, frame, texts
@@ -127,6 +124,7 @@ class Node:
             ConfigError: If a certificate is wrong, or an address cannot be listened on.
 
         """
+        await asyncio.to_thread(ready.remove, self.config.ready_file)
         contexts = _contexts(self.config)
         sockets = self._bind()
         try:
@@ -137,8 +135,7 @@ class Node:
             for loop, branch, own in zip(self._loops, self.branches, sockets, strict=True):
                 for scheme, bound in own:
                     await loop.run(branch.listen, scheme, bound)
-            if self.config.ready_file:
-                self._write_ready_file(Path(self.config.ready_file))
+            await asyncio.to_thread(ready.write, self.config.ready_file, self.config.name, self.listen)
         except BaseException:
             await self.stop()
             _close(sockets)
@@ -151,6 +148,8 @@ class Node:
         """Sends clients away, closes everything, and returns when all of it is gone."""
         if self._demo is not None:
             self._demo.stop()
+        if self.listen:
+            await asyncio.to_thread(ready.remove, self.config.ready_file, own=True)
         if self.branches:
             self.door.close()
         pairs = list(zip(self._loops, self.branches, strict=False))  # some may be missing if `start` has failed
@@ -254,15 +253,6 @@ class Node:
             host = parse_listen(url)[1]
             self.listen += [{"scheme": scheme, "host": host, "port": each.getsockname()[1]} for each in sockets]
         return bound
-
-    def _write_ready_file(self, path: Path) -> None:
-        ready = {"name": self.config.name, "pid": os.getpid(), "listen": self.listen}
-        temporary = path.with_name(path.name + ".new")  # so that nobody ever reads half of it
-        try:
-            temporary.write_text(json.dumps(ready) + "\n", "utf-8")
-            temporary.replace(path)
-        except OSError as error:
-            raise ConfigError(f"ready_file: cannot write {path}: {error.strerror}") from error
 
     def __repr__(self) -> str:
         return f"<node {self.config.name} {self._registry!r}>"
