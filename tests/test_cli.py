@@ -64,7 +64,7 @@ def test_a_wrong_key_type_or_variable_is_one_line_and_exit_2(wrong, tmp_path):
 
 def test_variables_that_are_no_option_stop_no_start(run, tmp_path):
     told = "environment: there is no option 'QMQ_NAMES'; is it QMQ_NAME?\n"
-    status, output, errors = run("check-config", environ={"QMQ_NAMES": "x"})
+    status, _, errors = run("check-config", environ={"QMQ_NAMES": "x"})
     assert (status, errors) == (0, f"qmq: {told}")
     server = Serve(tmp_path / "ready", "--drain", "0.1", environ={**os.environ, "QMQ_NAMES": "x"})
     status, _, errors = server.stop()
