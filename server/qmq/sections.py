@@ -61,6 +61,9 @@ class Limits:
     mailbox_messages: int = setting(65_536, "messages that may wait for one thread of several", 1000)
     mailbox_bytes: int = setting(32 << 20, "octets of messages that may wait for one thread of several", 1 << 16)
     connect_seconds: float = setting(10.0, "how long a new connection has for its request, and then to log in", 0.01)
+    body_rate: int = setting(
+        1000, "bytes in a second that the body of a request must bring, over connect_seconds; 0 for any number", 0
+    )
     ping_seconds: float = setting(25.0, "silence after which a client is pinged; after twice as long it is gone", 0.01)
     idempotency_keys: int = setting(100_000, "keys of publishes remembered, to drop what comes again", 0)
     idempotency_seconds: float = setting(300.0, "how long each key is remembered", 0.1)

@@ -56,11 +56,3 @@ def test_what_is_no_gzip():
     assert received(cut, Content_Encoding="gzip") == ("bad-request", "the body is cut off: its gzip has no end")
     assert received(b"", Content_Encoding="gzip")[0] == "bad-request"
     assert received(b"", Content_Encoding="br")[0] == "unsupported-type"
-
-
-@pytest.mark.parametrize(
-    ("length", "found"),
-    [("", False), ("0", False), ("1000", False), ("1001", True), ("9" * 5000, True), ("-5", False), ("x", False)],
-)
-def test_what_is_declared_is_looked_at_before_it_comes(length, found):
-    assert Body(1000, Connection()).is_declared_too_large({"Content-Length": length}) is found

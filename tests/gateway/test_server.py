@@ -39,16 +39,15 @@ async def test_headers_of_just_the_allowed_size_pass(start_node, dial):
 
 
 @pytest.mark.gen_test(timeout=20)
-async def test_a_header_bomb_is_cut_off(start_node, dial, witness):
-    """Beyond twice the limit nothing is answered: the connection ends, and nobody else notices."""
+async def test_a_header_bomb_is_told_what_it_is(start_node, dial, witness):
+    """Beyond twice the limit nothing is read: the answer comes at once, and nobody else notices."""
     node = await start_node({"limits.http_header_bytes": 2000})
     seen = await witness(node)
     get = b"GET / HTTP/1.1\r\n"
     for bomb in (get + b"X: " + b"x" * 100_000, get + b"X: x\r\n" * 20_000, b"x" * 100_000):
         peer = await dial(node)
-        with pytest.raises(ConnectionError):
-            for _ in range(100):
-                await peer.send(bomb)
+        await peer.send(bomb)
+        assert (await peer.answer()).problem() == (431, "headers-too-large")
     await until(lambda: node.stats["errors_headers-too-large"] == 3)
     assert node.stats["connections_unfinished"] == 0
     await seen.well()
@@ -74,7 +73,7 @@ async def test_what_is_no_http_is_refused_and_counted(start_node, dial, witness,
     peer = await dial(node)
     await peer.send(octets)
     answer = await peer.end()
-    assert answer == b"" or answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.startswith((b"HTTP/1.1 400 ", b"HTTP/1.1 413 ")) and b"application/problem+json" in answer
     await until(lambda: node.stats["connections_unfinished"] == 1, 2)
     await seen.well()
 
@@ -86,6 +85,8 @@ async def test_a_request_that_does_not_come_in_time(start_node, dial, witness, o
     seen = await witness(node)
     peer = await dial(node)
     await peer.send(octets)
+    if octets:
+        assert (await peer.answer()).problem() == (408, "too-slow")
     assert await peer.end() == b""
     await until(lambda: node.stats["connections_unfinished"] == 1, 2)
     await seen.well()
@@ -122,7 +123,7 @@ async def test_ten_thousand_connections_that_never_finish(start_node, witness, m
         crowd.kill()
         crowd.wait()
         crowd.stdout.close()
-    assert report == {"opened": count, "ended": count, "said": 0}
+    assert (report["opened"], report["ended"]) == (count, count)
     await until(lambda: node.stats["connections_unfinished"] == count)
     assert (node.gateway.connections, node.stats["connections_opened"]) == (1, 1)
     # Accepting and closing thousands takes its time; but nobody waits for the crowd as such.

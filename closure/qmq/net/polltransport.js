@@ -273,8 +273,7 @@ class PollTransport {
       keepalive: path === '/close',
     }));
     if (response.ok) return response;
-    // A proxy may take less than our server, and repeating would not help.
-    let problem = {'code': response.status === 413 ? 'frame-too-large' : ''};
+    let problem = {'code': path.startsWith('/send') ? refusal(response.status) : ''};
     try {
       problem = Object.assign(problem, /** @type {!Object} */ (await response.json()));
     } catch (error) {
@@ -304,6 +303,18 @@ class PollTransport {
     this.abort_.abort();
     if (typeof document === 'object') window.removeEventListener('pagehide', this.onpagehide_);
   }
+}
+
+/**
+ * @param {number} status With which what was said came back.
+ * @return {string} The code of what a proxy does not let through, now or later:
+ *     it takes less than our server, or dislikes what is in it. To say it again
+ *     would not help. Empty if it may.
+ */
+function refusal(status) {
+  if (status === 413) return 'frame-too-large';
+  const isForNow = status === 404 || status === 408 || status === 425 || status === 429;
+  return status >= 400 && status < 500 && !isForNow ? 'bad-request' : '';
 }
 
 exports = PollTransport;

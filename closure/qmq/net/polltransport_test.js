@@ -252,6 +252,29 @@ testSuite({
     assertTrue(heard[1].endsWith(' frame-too-large'));
   },
 
+  async testWhatAProxyRefusesIsNotSentAgain() {
+    for (const status of [400, 403, 415, 431]) {
+      heard = [];
+      await openWhole();
+      transport.send('x');
+      await answer('send', '<html>', status);
+      assertEquals(2, heard.length);
+      assertTrue(heard[1].endsWith(' bad-request'));
+    }
+  },
+
+  async testWhatAProxyCannotDoJustNowIsSentAgain() {
+    for (const status of [404, 408, 425, 429, 502]) {
+      heard = [];
+      await openWhole();
+      transport.send('x');
+      await answer('send', '<html>', status);
+      clock.tick(100);
+      await settle();
+      assertEquals('/poll/S/send?seq=1&ack=0', path(asked.find((entry) => path(entry).includes('send'))));
+    }
+  },
+
   async testWhatIsNotOfOurServerIsAFailure() {
     for (const [status, body, reason] of [[502, '<html>', 'HTTP 502'], [404, '{}', 'HTTP 404']]) {
       heard = [];

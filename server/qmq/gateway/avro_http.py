@@ -18,16 +18,8 @@ from tornado.web import stream_request_body
 from qmq.errors import QmqError
 from qmq.gateway.body import Body
 from qmq.gateway.gateway import Gateway
-from qmq.gateway.handlers import (
-    Problems,
-    check_origin,
-    note_request,
-    preflight,
-    refuse,
-    shared_with_page,
-    whole_problem,
-)
-from qmq.gateway.hold import Hold, dismiss
+from qmq.gateway.handlers import Problems, check_origin, preflight, refuse, shared_with_page
+from qmq.gateway.hold import Hold
 from qmq.session.access import Rights
 from qmq.session.avro import Avro, Pending, protocol
 from qmq.wire import avro
@@ -104,9 +96,6 @@ class AvroHandler(Problems):
         self._gone = False
 
     def prepare(self) -> None:
-        if self._body.is_declared_too_large(self.request.headers):
-            self._dismiss(self._body.too_large())
-            return
         self.set_header("Cache-Control", "no-store")
         try:
             check_origin(self.request, self.gateway.config)
@@ -122,12 +111,6 @@ class AvroHandler(Problems):
     def data_received(self, chunk: bytes) -> None:
         if self._error is None:
             self._body.feed(chunk)
-
-    def _dismiss(self, error: QmqError) -> None:
-        """Answers at once, though there is a body to come, and ends the connection."""
-        note_request(self)
-        self.stats.add(f"errors_{error.code.name}")
-        dismiss(self, whole_problem(error), self.gateway.timing.linger)
 
     def options(self) -> None:
         """Answers a preflight: pages of other origins need one for this content type."""
@@ -219,6 +202,7 @@ class AvroHandler(Problems):
         self.holds.discard(hold)
 
     def on_connection_close(self) -> None:
+        super().on_connection_close()  # who waits for the body is told that it does not come
         self._gone = True
         if self._hold is not None:
             self._hold.end()

@@ -7,12 +7,11 @@ and the connection can be used again. Nothing here knows what is in it.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from qmq.errors import QmqError
 
-_BARE = b"HTTP/1.1 400 Bad Request\r\n\r\n"  # what Tornado says then, before it closes the connection
 _READ_ON = 4  # times as much as is allowed is read, before the connection is closed
 
 
@@ -28,14 +27,13 @@ class Body:
 
     """
 
-    __slots__ = ("_chunks", "_stream", "_unzip", "_wrong", "most", "size")
+    __slots__ = ("_chunks", "_unzip", "_wrong", "most", "size")
 
     def __init__(self, most: int, connection: Any) -> None:
         connection.set_max_body_size(_READ_ON * most)
         self.most = most
         self._chunks: list[bytes] = []
         self.size = 0
-        self._stream: Any = None
         self._unzip: Any = None
         self._wrong: tuple[str, str] | None = None  # code and detail: an error would keep its own traceback
 
@@ -54,29 +52,6 @@ class Body:
             self._unzip = zlib.decompressobj(16 + zlib.MAX_WBITS)
         elif encoding != "identity":
             raise QmqError("unsupported-type", f"Content-Encoding is gzip or identity, not {encoding[:64]!r}")
-
-    def is_declared_too_large(self, headers: Mapping[str, str]) -> bool:
-        """Whether the request itself says that it has more than it may, so that none of it need be read."""
-        length = headers.get("Content-Length", "")
-        return length.isdecimal() and (len(length) > 15 or int(length) > self.most)
-
-    def answer_for(self, stream: Any, words: Callable[[], bytes]) -> None:
-        """Until `settle`: has something to say to who breaks HTTP within the body, where Tornado has one bare line.
-
-        Args:
-            stream: Of the connection.
-            words: The octets of the answer.
-
-        """
-        write = stream.write
-        stream.write = lambda data: write(words() if data == _BARE else data)
-        self._stream = stream
-
-    def settle(self) -> None:
-        """The body has come, or never will."""
-        stream, self._stream = self._stream, None
-        if stream is not None:
-            del stream.write
 
     def feed(self, chunk: bytes) -> None:
         """Takes a piece."""
@@ -107,10 +82,6 @@ class Body:
         if self._unzip is not None and not self._unzip.eof:
             raise QmqError("bad-request", "the body is cut off: its gzip has no end")
         return self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
-
-    def too_large(self) -> QmqError:
-        """What there is to say if it has more than it may."""
-        return QmqError(*self._too_large)
 
     @property
     def _too_large(self) -> tuple[str, str]:

@@ -18,6 +18,7 @@ from qmq import native
 from qmq.addresses import normal_origin, same_host
 from qmq.config import Config
 from qmq.errors import QmqError
+from qmq.gateway.standing import date
 from qmq.stats import Stats
 
 SAFE_HEADERS = {
@@ -128,10 +129,17 @@ def problem(error: QmqError) -> bytes:
     return native.dumps({**told, "detail": error.detail} if error.detail else told)
 
 
-def whole_problem(error: QmqError) -> bytes:
-    """All octets of an answer that tells of an error, after which the connection ends."""
+def whole_problem(error: QmqError, asked: Mapping[str, str] | None = None) -> bytes:
+    """All bytes of an answer that tells of an error, after which the connection ends.
+
+    Args:
+        error: What is told.
+        asked: The headers of the request, if they came so far.
+
+    """
     body = problem(error)
-    headers = {**SAFE_HEADERS, **problem_headers(error), "Content-Length": str(len(body)), "Connection": "close"}
+    headers = {"Date": date(), **SAFE_HEADERS, **problem_headers(error), **readable(asked or {})}
+    headers |= {"Content-Length": str(len(body)), "Connection": "close"}
     lines = [f"HTTP/1.1 {error.code.status} {responses[error.code.status]}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
@@ -199,12 +207,25 @@ def open_to_others(handler: RequestHandler) -> None:
     handler.set_header("Access-Control-Allow-Origin", "*")
 
 
-def shared_with_page(request: HTTPServerRequest) -> dict[str, str]:
-    """The headers by which the page that sends a request may read the answer. Its origin has been checked."""
-    origin = request.headers.get("Origin")
+def readable(headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers by which the page that sends a request may read the answer.
+
+    For pages whose origin has been checked, and for refusals, which hold nothing but a code: whoever is refused
+    is to know why, or it asks again for ever.
+
+    Args:
+        headers: The request's.
+
+    """
+    origin = headers.get("Origin")
     if origin is None:
         return {}
     return {"Access-Control-Allow-Origin": origin, "Access-Control-Allow-Credentials": "true", "Vary": "Origin"}
+
+
+def shared_with_page(request: HTTPServerRequest) -> dict[str, str]:
+    """The same, of a request."""
+    return readable(request.headers)
 
 
 def preflight(methods: str, headers: str) -> dict[str, str]:

@@ -16,6 +16,7 @@ from tornado.iostream import IOStream, StreamClosedError
 from tornado.web import RequestHandler
 
 from qmq.gateway.quiet import hush
+from qmq.gateway.standing import date
 
 # Gives a stream back to the HTTP server that it came from, with its peer's address.
 Serve = Callable[[IOStream, Any], None]
@@ -57,12 +58,13 @@ class Held:
 
     def answer(self, body: bytes) -> None:
         """Gives the whole answer."""
-        self._write(b"%bContent-Length: %d\r\n\r\n%b" % (self._head, len(body), body))
+        self._write(b"%bDate: %b\r\nContent-Length: %d\r\n\r\n%b" % (self._head, date().encode(), len(body), body))
         self._release()
 
     def begin(self, piece: bytes) -> None:
         """Gives the first piece of an answer that goes on."""
-        head = self._head + (b"Transfer-Encoding: chunked\r\n\r\n" if self._chunked else b"\r\n")
+        head = b"%bDate: %b\r\n" % (self._head, date().encode())
+        head += b"Transfer-Encoding: chunked\r\n\r\n" if self._chunked else b"\r\n"
         self._write(head + self._piece(piece))
 
     def go_on(self, piece: bytes, then: Callable[[], None]) -> bool:

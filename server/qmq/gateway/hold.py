@@ -16,7 +16,9 @@ from tornado.iostream import StreamClosedError
 
 from qmq.gateway.tls import say_end
 
-_DISCARD = 64 * 1024
+_DISCARD = 64 * 1024  # bytes that are thrown away at once
+_TURNS = 16  # times in a row, before others have their turn
+_PATIENCE = 12  # times as long as is lingered at most, while more comes
 
 
 class Waits(Protocol):
@@ -78,18 +80,36 @@ class Hold:
 def dismiss(connection: Any, answer: bytes, seconds: float) -> None:
     """Takes an HTTP connection away from the server, says a last word, and closes when the client has read it.
 
-    What still comes is thrown away meanwhile: to close at once would make the kernel send a reset.
+    What still comes is thrown away meanwhile: to close at once would make the kernel send a reset, and browsers read
+    an answer only when they have sent everything. So it may take longer, as long as more comes.
+
+    Args:
+        connection: Tornado's, or a handler.
+        answer: The last word.
+        seconds: How long nothing may come before the connection is closed.
+
     """
     stream = connection.detach()
     loop = asyncio.get_running_loop()
-    timer = loop.call_later(seconds, stream.close)
-    stream.set_close_callback(timer.cancel)
+    timer = loop.call_later(seconds, lambda: look(_PATIENCE))
+    stream.set_close_callback(lambda: timer.cancel())
+    came = False
+
+    def look(times: int) -> None:
+        nonlocal came, timer
+        if came and times > 1:
+            came, timer = False, loop.call_later(seconds, look, times - 1)
+        else:
+            stream.close()
 
     def discard(future: Any = None) -> None:
-        while True:
-            if future is not None and (future.cancelled() or future.exception() is not None):
-                stream.close()
-                return
+        nonlocal came
+        for _ in range(_TURNS):
+            if future is not None:
+                if future.cancelled() or future.exception() is not None:
+                    stream.close()
+                    return
+                came = True
             try:
                 future = stream.read_bytes(_DISCARD, partial=True)
             except StreamClosedError:
@@ -97,12 +117,27 @@ def dismiss(connection: Any, answer: bytes, seconds: float) -> None:
             if not future.done():
                 future.add_done_callback(discard)
                 return
+        loop.call_soon(discard, future)
+
+    say_last(stream, answer, discard)
+
+
+def say_last(stream: Any, words: bytes, then: Callable[[], None] = lambda: None) -> None:
+    """Writes a last word, and says that nothing follows. What comes can still be read.
+
+    Args:
+        stream: Of a client.
+        words: What is said.
+        then: Called when it is.
+
+    """
 
     def written(future: Any) -> None:
-        if future.exception() is None:
+        if future.exception() is None and not stream.closed():
             say_end(stream.socket)
             with contextlib.suppress(OSError):
                 stream.socket.shutdown(socket.SHUT_WR)
-            discard()
+            then()
 
-    stream.write(answer).add_done_callback(written)
+    with contextlib.suppress(StreamClosedError):
+        stream.write(words).add_done_callback(written)

@@ -1,8 +1,8 @@
 """The HTTP side: Tornado's server and application, with our limits and counters.
 
-Tornado reads, checks and routes requests. This adds a time limit for a request to
-come, a count of the connections on which none ever does, and an answer to headers
-that are too large. What lies beyond twice that limit Tornado cuts off unanswered.
+How requests are read is in `http1`; Tornado routes them and writes their answers. This
+counts the connections on which no request ever comes, and answers headers that are too
+large. Nothing here knows what is asked.
 """
 
 from __future__ import annotations
@@ -12,16 +12,17 @@ from collections import deque
 from functools import partial
 from typing import Any
 
-from tornado.http1connection import HTTP1ServerConnection
 from tornado.httpserver import HTTPServer
 from tornado.httputil import HTTPConnection, HTTPMessageDelegate, HTTPServerRequest
-from tornado.iostream import IOStream, UnsatisfiableReadError
+from tornado.iostream import IOStream
 from tornado.web import Application, RequestHandler
 
 from qmq.config import Config
+from qmq.gateway.bodies import Allowed
 from qmq.gateway.door import Door
 from qmq.gateway.handlers import NotFound, TooLarge, note_request
 from qmq.gateway.homes import Homes
+from qmq.gateway.http1 import Context, Rules, ServerConnection
 from qmq.gateway.quiet import Quiet, rouse
 from qmq.gateway.stream import untaken
 from qmq.gateway.tls import refuse_tls
@@ -107,13 +108,17 @@ class Server(HTTPServer):
         super().initialize(
             application,
             no_keep_alive=once,
-            # One request's headers must be here by then; keep-alive connections may idle as long.
-            idle_connection_timeout=limits.connect_seconds,
-            body_timeout=limits.connect_seconds,
-            max_header_size=limits.http_header_bytes * 2,
-            max_body_size=limits.body,
             max_buffer_size=limits.body + limits.http_header_bytes * 2,
             chunk_size=16 * 1024,
+        )
+        self._rules = Rules(
+            head=limits.http_header_bytes * 2,
+            # One request's headers must be here by then; keep-alive connections may idle as long.
+            seconds=limits.connect_seconds,
+            rate=limits.body_rate,
+            linger=limits.linger_seconds,
+            allowed=Allowed(limits),
+            stats=stats,
         )
 
     def handle_stream(self, stream: IOStream, address: Any) -> None:
@@ -123,7 +128,9 @@ class Server(HTTPServer):
     def _begin(self, stream: IOStream, address: Any) -> None:
         """Reads requests, if there is room for one more who sends them."""
         if self._door.begin(address[0]):
-            super().handle_stream(stream, address)
+            connection = ServerConnection(stream, self.conn_params, Context(stream, address), self._rules)
+            self._connections.add(connection)
+            connection.start_serving(self)
             if self._looking is None:
                 self._looking = asyncio.get_running_loop().call_later(self._patience, self._look)
         else:
@@ -131,7 +138,7 @@ class Server(HTTPServer):
             stream.close()
 
     def start_request(self, server_conn: object, request_conn: HTTPConnection) -> HTTPMessageDelegate:
-        assert isinstance(server_conn, HTTP1ServerConnection)
+        assert isinstance(server_conn, ServerConnection)
         if server_conn.stream.closed():
             # Tornado goes on in what had come before the connection was closed, although nobody can be answered: what
             # stood behind the last request, as the headers of that one tell it, might be done as another one.
@@ -214,9 +221,8 @@ class Server(HTTPServer):
 
     def on_close(self, server_conn: object) -> None:
         super().on_close(server_conn)
-        assert isinstance(server_conn, HTTP1ServerConnection)
-        self._door.end(server_conn.context.address[0])  # type: ignore[attr-defined]
-        if isinstance(server_conn.stream.error, UnsatisfiableReadError):
-            self._stats.add("errors_headers-too-large")
-        elif not getattr(server_conn.context, "had_request", False):
+        assert isinstance(server_conn, ServerConnection)
+        context: Any = server_conn.context
+        self._door.end(context.address[0])
+        if not context.had_request:
             self._stats.add("connections_unfinished")

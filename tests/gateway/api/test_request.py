@@ -149,6 +149,8 @@ HEAD = b"POST /api/v1/publish HTTP/1.1\r\nHost: x\r\nContent-Type: application/j
 async def test_a_body_that_never_comes_whole_is_of_no_consequence(api, octets):
     peer = await api({"limits.connect_seconds": 0.2})
     peer.writer.write(HEAD + octets)
+    status, headers, told = await peer.told()
+    assert "bytes in a second" in check_problem("too-slow", status, headers, told)
     async with asyncio.timeout(5):
         assert await peer.reader.read() == b""
     assert await (await api()).publish("/topic/a", "x") and peer.node.hub.offset == 1

@@ -23,7 +23,7 @@ from qmq.errors import QmqError
 from qmq.gateway.api.calls import Answer
 from qmq.gateway.body import Body
 from qmq.gateway.handlers import check_origin, preflight, problem, problem_headers, shared_with_page
-from qmq.gateway.hold import Hold, Pause, dismiss
+from qmq.gateway.hold import Hold, Pause
 from qmq.session import rest
 from qmq.session.access import EVERYTHING, Rights
 from qmq.session.auth import ANONYMOUS, Principal
@@ -90,14 +90,6 @@ class Call(HTTPMessageDelegate):
             self._check_types(headers)
         except QmqError as error:
             self._error = error
-        if self._octets.is_declared_too_large(headers):
-            dismiss(connection, self._head_and_body(self._octets.too_large()), self.api.gateway.timing.linger)
-            self._answered = True
-        elif "Transfer-Encoding" in headers or headers.get("Content-Length", "0") != "0":
-            self._octets.answer_for(connection.stream, self._broken)
-
-    def _broken(self) -> bytes:
-        return self._head_and_body(QmqError("bad-request", "the body breaks the rules of HTTP"))
 
     def _find(self, method: str) -> None:
         if not self.api.gateway.ready:
@@ -131,7 +123,6 @@ class Call(HTTPMessageDelegate):
 
     def finish(self) -> None:
         """All has come."""
-        self._octets.settle()
         if self._answered:
             return
         early, self._error = self._error, None  # its traceback leads to this very object
@@ -275,7 +266,6 @@ class Call(HTTPMessageDelegate):
 
     def on_connection_close(self) -> None:
         """The client has gone."""
-        self._octets.settle()
         self._answered = True
         if self.hold is not None:
             del self.api.holds[self.hold]
@@ -319,11 +309,6 @@ class Call(HTTPMessageDelegate):
     def _head(self, answer: Answer) -> bytes:
         lines = [f"{name}: {value}" for name, value in self._headers(answer).items()]
         return "\r\n".join([f"HTTP/1.1 {answer.status} {responses[answer.status]}", *lines, "", ""]).encode("latin-1")
-
-    def _head_and_body(self, error: QmqError) -> bytes:
-        answer = self._refusal(error)
-        self._more["Connection"] = "close"
-        return self._head(answer) + answer.body
 
     def _refusal(self, error: QmqError) -> Answer:
         code = error.code
