@@ -56,7 +56,7 @@ class Limits:
     exchanges: int = setting(1000, "exchanges of the node", 6)
     bindings: int = setting(100_000, "bindings of the node", 1)
     memory: int = setting(1 << 30, "octets of all messages that wait; beyond them publishers wait", 1 << 20)
-    topics: int = setting(10_000, "topics whose past is remembered; beyond, the oldest is forgotten", 1)
+    topics: int = setting(10_000, "topics whose past is remembered; beyond, the longest unused are forgotten", 1)
     history: int = setting(256 << 20, "octets of the past of all topics; beyond, the oldest messages go", 0)
     mailbox_messages: int = setting(65_536, "messages that may wait for one thread of several", 1000)
     mailbox_bytes: int = setting(32 << 20, "octets of messages that may wait for one thread of several", 1 << 16)

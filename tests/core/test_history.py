@@ -18,6 +18,7 @@ class Past:
         self.now = 100.0
         self.offset = 0
         self.forgotten = []
+        self.unsettled = {}
         self.stats = Stats()
         self.timers = Timers(lambda: self.now, lambda when: None)
         self.history = History(self.timers, rules, stats=self.stats, **bounds)
@@ -28,8 +29,14 @@ class Past:
         self.offset += 1
         store = self.history.store(f"/topic/{name}")
         store.append(Message(Envelope(f"/topic/{name}", {}), body, True, ORIGIN, self.offset))
+        self.unsettled[store] = None
         if settle:
-            store.settle()
+            self.settle()
+
+    def settle(self):
+        """The end of a pass."""
+        unsettled, self.unsettled = self.unsettled, {}
+        self.history.settle(unsettled)
 
     def pass_time(self, seconds, step=1.0):
         for _ in range(int(seconds / step)):
@@ -127,19 +134,37 @@ def test_a_forgotten_name_makes_every_older_position_doubtful():
     past.publish("a")
     past.publish("b")  # for which `gone` is forgotten, as it had nothing
     assert past.forgotten == ["/topic/gone"]
-    assert (past.dropped("gone"), past.dropped("a"), past.dropped("new"), past.dropped("#")) == (1, 1, 1, 1)
-    past.publish("c")  # for which `a` is, whose message is the oldest
+    # Nothing that another rule keeps is in doubt.
+    assert (past.dropped("gone"), past.dropped("a"), past.dropped("new"), past.dropped("#")) == (1, 0, 0, 1)
+    past.publish("c")  # for which `a` is, which was published to longest ago
     assert past.forgotten == ["/topic/gone", "/topic/a"]
     assert (past.after("#"), past.dropped("b"), len(past.history)) == ([3, 4], 2, 2)
     assert past.stats["history_evicted"] == 1
     assert past.history.used == 2 * OVERHEAD
 
 
-def test_a_name_that_is_forgotten_before_it_settled():
+def test_names_of_one_pass_are_all_kept_until_its_end():
     past = Past(max_names=1)
-    past.publish("a", settle=False)
-    past.publish("b")
-    assert (past.forgotten, past.dropped("a"), past.after("#")) == (["/topic/a"], 1, [2])
+    for name in "abc":
+        past.publish(name, settle=False)
+    assert (past.forgotten, past.dropped("a"), past.after("#")) == ([], 0, [1, 2, 3])
+    past.settle()
+    assert (past.forgotten, past.dropped("a"), past.after("#")) == (["/topic/a", "/topic/b"], 2, [3])
+
+
+def test_the_name_that_was_published_to_longest_ago_is_forgotten_though_it_is_not_the_oldest():
+    past = Past(max_names=2)
+    for name in "abac":
+        past.publish(name)
+    assert (past.forgotten, past.after("#"), past.dropped("a")) == (["/topic/b"], [1, 3, 4], 2)
+
+
+def test_names_that_have_nothing_are_forgotten_first_and_the_longest_unused_of_them():
+    past = Past([("/topic/none.#", Keep(messages=0)), *ALL], max_names=4)
+    past.publish("kept")
+    for name in ("none.a", "none.b", "none.a", "x", "none.c"):
+        past.publish(name)
+    assert (past.forgotten, past.after("#")) == (["/topic/none.b"], [1, 5])
 
 
 def test_more_patterns_than_are_kept_at_hand():

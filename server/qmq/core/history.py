@@ -6,20 +6,22 @@ time costs nothing per message. All rings together have a ceiling; beyond it the
 message of all goes first.
 
 A name whose messages are all gone is remembered, with the number of the last one, as
-long as there is room for names; then positions before that number count as not
-recoverable for any name.
+long as there is room for names. Beyond that, names are forgotten at the end of a pass,
+when everything is settled: first those that have nothing, then those that were published
+to longest ago. Positions before the last number of a forgotten name count as not
+recoverable for any name of the same rule. Nothing else stays of it.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from qmq.core.destination import is_pattern
 from qmq.core.matcher import Matcher
 from qmq.core.message import Message
-from qmq.core.store import Keep, Ring, offset_of
+from qmq.core.store import Keep, Ring, Store, offset_of
 from qmq.core.timers import Timers
 from qmq.stats import Stats
 
@@ -28,6 +30,9 @@ from qmq.stats import Stats
 _NOTES = 64
 
 _RELIEF = 0.95  # of the ceiling: beyond it rings drop messages down to this
+
+# Names that one pass may bring beyond the limit before its stores are settled early.
+_SLACK = 256
 
 # Patterns whose names are kept at hand.
 _MAX_WATCHED = 256
@@ -41,12 +46,11 @@ class History:
         rules: How much which topics keep, by pattern; the first that matches is
             the one. What matches none keeps nothing.
         ceiling: Octets of all rings together.
-        max_names: Topics that are remembered at the same time.
+        max_names: Topics that are remembered at the end of a pass.
         stats: Where what the ceiling drops is counted.
 
     Attributes:
         used: Octets of all rings.
-        lost: Before this number, what forgotten names had is not known any more.
         forget: Called with the destination of a store that is given up.
         position: Says the number that was reached.
 
@@ -61,7 +65,6 @@ class History:
         stats: Stats | None = None,
     ) -> None:
         self.used = 0
-        self.lost = 0
         self.ceiling = ceiling
         self.max_names = max_names
         self.forget: Callable[[str], None] = lambda destination: None
@@ -72,31 +75,52 @@ class History:
         for number, (pattern, _) in enumerate(rules):
             self._rules.add(pattern, number)
         self._none = Shelf(self, Keep(0, 0, 0.0), timers)
-        self._rings: dict[str, Ring] = {}
-        self._empty: dict[Ring, None] = {}
+        self._rings: OrderedDict[str, Ring] = OrderedDict()  # the last one is that which was settled last
+        self._empty: OrderedDict[Ring, None] = OrderedDict()  # likewise
         self._watched: dict[str, list[Ring]] = {}  # by pattern: the rings whose names match
         self._watching: Matcher[str] = Matcher()
 
     def __len__(self) -> int:
         return len(self._rings)
 
+    @property
+    def crowded(self) -> bool:
+        """Whether stores are to be settled before another one is made."""
+        return len(self._rings) >= self.max_names + _SLACK
+
     def store(self, destination: str) -> Ring:
-        """The store of a topic, which is made if need be."""
+        """The store of a topic, which is made if need be. It stays at least until `settle` is called."""
         ring = self._rings.get(destination)
         if ring is None:
-            if len(self._rings) >= self.max_names:
-                self._give_up()
-            numbers = self._rules.match(destination)
-            shelf = self._shelves[min(numbers)] if numbers else self._none
+            shelf = self._shelf_of(destination)
             ring = self._rings[destination] = Ring(destination, shelf.keep, shelf)
             self._empty[ring] = None
             for pattern in self._watching.match(destination):
                 self._watched[pattern].append(ring)
         return ring
 
+    def settle(self, stores: Iterable[Store]) -> None:
+        """Lets stores count what they took, then forgets names beyond the limit. At the end of a pass.
+
+        Args:
+            stores: All that have taken something since the last time. Another one that was
+                made here must not be used after this, as it may be given up.
+
+        """
+        rings = self._rings
+        for store in stores:
+            store.settle()
+            rings.move_to_end(store.destination)
+        while len(rings) > self.max_names:
+            self._give_up()
+
     def dropped(self, pattern: str) -> int:
         """The largest number below which something of this name or pattern may be missing."""
-        return max([self.lost, *[ring.dropped for ring in self._matching(pattern, trimmed=True)]])
+        rings = self._matching(pattern, trimmed=True)
+        if is_pattern(pattern):
+            return max([shelf.lost for shelf in (self._none, *self._shelves)] + [ring.dropped for ring in rings])
+        shelf = self._shelf_of(pattern)
+        return max([shelf.lost, *[ring.dropped for ring in rings]])
 
     def after(self, pattern: str, position: int) -> Iterator[Message]:
         """What is still there beyond a position, in the order of numbers. To be used at once."""
@@ -106,6 +130,10 @@ class History:
     def describe(self) -> Iterable[Ring]:
         """All rings that have something."""
         return [ring for ring in self._rings.values() if len(ring)]
+
+    def _shelf_of(self, destination: str) -> Shelf:
+        numbers = self._rules.match(destination)
+        return self._shelves[min(numbers)] if numbers else self._none
 
     def _matching(self, pattern: str, trimmed: bool = False) -> Sequence[Ring]:
         if is_pattern(pattern):
@@ -134,9 +162,8 @@ class History:
     def grew(self, ring: Ring, octets: int) -> None:
         """Notes that a ring takes so much more, or less."""
         self.used += octets
-        if ring.count:
-            self._empty.pop(ring, None)
-        else:
+        self._empty.pop(ring, None)
+        if not ring.count:
             self._empty[ring] = None
         if self.used > self.ceiling and octets > 0:
             self._shrink()
@@ -157,13 +184,13 @@ class History:
         return min(shelves, key=lambda shelf: shelf.oldest).first if shelves else None
 
     def _give_up(self) -> None:
-        """Forgets a name: one that has nothing, or whose oldest message is the oldest of all."""
-        ring = next(iter(self._empty)) if self._empty else self._oldest()
-        assert ring is not None, "every ring is empty or on a shelf"
+        """Forgets a name: one that has nothing, or that was published to longest ago."""
+        ring = next(iter(self._empty)) if self._empty else next(iter(self._rings.values()))
         while ring.count:
             ring.drop_oldest()
             self.stats.add("history_evicted")
-        self.lost = max(self.lost, ring.last)
+        shelf = self._shelf_of(ring.destination)
+        shelf.give_up(ring)
         del self._empty[ring], self._rings[ring.destination]
         for pattern in self._watching.match(ring.destination):
             self._watched[pattern].remove(ring)
@@ -179,17 +206,20 @@ class Shelf:
     Attributes:
         keep: The rule.
         expired: The last number that is too old.
+        lost: Before this number, what forgotten names had is not known any more.
 
     """
 
     def __init__(self, history: History, keep: Keep, timers: Timers) -> None:
         self.keep = keep
         self.expired = 0
+        self.lost = 0
         self._history = history
         self._timers = timers
         self._heap: list[tuple[int, int, Ring]] = []  # by the number of the oldest, which may be gone
         self._notes: deque[tuple[float, int]] = deque()
         self._ticking = False
+        self._gone = 0  # rings in the heap that were given up, or more
 
     @property
     def oldest(self) -> int:
@@ -210,6 +240,21 @@ class Shelf:
     def first(self) -> Ring:
         """The ring with the oldest message. Only while there is one."""
         return self._heap[0][2]
+
+    def give_up(self, ring: Ring) -> None:
+        """Lets go of a ring that has nothing."""
+        self.lost = max(self.lost, ring.last)
+        self._gone += ring.shelved
+        if self._gone * 2 > len(self._heap):
+            self._sweep()
+
+    def _sweep(self) -> None:
+        """Takes rings without messages out of the heap, the given up ones among them."""
+        for _, _, ring in self._heap:
+            ring.shelved = bool(ring.count)
+        self._heap = [entry for entry in self._heap if entry[2].shelved]
+        heapq.heapify(self._heap)
+        self._gone = 0
 
     def grew(self, ring: Ring, octets: int) -> None:
         """Notes that a ring takes so much more, or less."""

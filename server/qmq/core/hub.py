@@ -295,7 +295,6 @@ class Hub:
     def flush(self) -> None:
         """Lets connections write what they were offered: a share of them now, the rest in the next passes."""
         self._awake = False
-        self._store = None
         owing, self._owing = self._owing, []
         for outbox in owing:
             if outbox.owed:  # else it has ended, or was written already
@@ -317,9 +316,8 @@ class Hub:
 
     def _settle(self) -> None:
         """Lets stores count what they took in this pass."""
-        unsettled, self._unsettled = self._unsettled, {}
-        for store in unsettled:
-            store.settle()
+        unsettled, self._unsettled, self._store = self._unsettled, {}, None
+        self.history.settle(unsettled)
 
     def _replay(self) -> None:
         """Gives turns to subscribers that catch up: last of all, and not too many."""
@@ -363,6 +361,8 @@ class Hub:
         if len(self._routes) >= MAX_ROUTES:
             self._routes.clear()
         bound = self.bound(destination) if self.bound is not None else None
+        if self.history.crowded:
+            self._settle()
         store = self.history.store(destination)
         route = self._routes[destination] = (store, tuple(self._matcher.match(destination)), bound)
         return route

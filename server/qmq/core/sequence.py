@@ -89,8 +89,7 @@ class Sequence:
         if self._unsettled:
             with self.lock:
                 unsettled, self._unsettled, self._store = self._unsettled, {}, None
-                for store in unsettled:
-                    store.settle()
+                self.history.settle(unsettled)
 
     def want(self, pattern: str, box: Mailbox) -> None:
         """Leaves what matches in a mailbox, from now on."""
@@ -107,6 +106,8 @@ class Sequence:
     def _find_route(self, destination: str) -> tuple[Store, Boxes]:
         if len(self._routes) >= MAX_ROUTES:
             self._routes.clear()
+        if self.history.crowded:
+            self.settle()
         store = self.history.store(destination)
         route = self._routes[destination] = (store, tuple(self._interests.match(destination)))
         return route

@@ -34,6 +34,7 @@ _REST = 256
 class _Elsewhere:
     """Stands for a store in the routes of a hub: what is kept, the sequence keeps."""
 
+    destination = ""
     dropped = last = 0
 
     def __init__(self) -> None:
@@ -201,6 +202,10 @@ class Sibling(Hub):
         self._sequence.settle()
         if self._missed:
             self._dismiss()
+
+    def _settle(self) -> None:
+        self._unsettled.clear()  # it has no stores of its own
+        self._store = None
 
     def _wake_up(self) -> None:
         self.bell.rung = True  # nobody else need do so until the loop has looked

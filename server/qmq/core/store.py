@@ -30,12 +30,14 @@ class Store(Protocol):
     """The past of one destination.
 
     Attributes:
+        destination: Whose past it is.
         append: Takes a message, whose number is larger than that of all before.
         dropped: The number of the last message that is not there any more; 0 if
             everything is.
 
     """
 
+    destination: str
     append: Callable[[Message], None]
     dropped: int
 
