@@ -237,6 +237,9 @@ def test_what_ends_a_client(served):
     with blocking.connect(served.url) as client:
         with failing("bad-destination"):
             client.publish("/nowhere", "x")
+        client.publish("/topic/a", "x")  # goes on
+        assert client.error is None
+        client.close()
         assert client.wait_closed(5) is client.error
     with blocking.connect(served.url) as client, pytest.raises(TimeoutError):
         client.wait_closed(0.01)

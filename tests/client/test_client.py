@@ -42,17 +42,27 @@ async def test_what_the_server_refuses_is_raised_where_it_was_asked(start_node, 
         "bad-pattern": lambda client: client.subscribe("/topic/a..b"),
         "bad-header": lambda client: client.subscribe("/topic/a", {"overflow": "x"}),
     }.items():
-        client = await connect(url(node), reconnect=False)
-        reader = await client.subscribe("/topic/other")
-        async with fails(code):
-            await ask(client)
-        assert client.error.code.name == code
-        publish, subscribe = client.publish("/topic/a", "x"), client.subscribe("/topic/a")
-        for again in (reader.next(), publish, subscribe, reader.unsubscribe()):
+        async with await connect(url(node), reconnect=False) as client:
             async with fails(code):
-                await again
-        await client.close()
-        await client.close()
+                await ask(client)
+            assert client.error is None
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_why_a_client_ended_is_raised_from_then_on(start_node, url):
+    node = await start_node()
+    client = await connect(url(node), reconnect=False)
+    reader = await client.subscribe("/topic/other")
+    [connection] = (await client.request("/manage/connections", b"")).json()["connections"]
+    async with fails("kicked"):
+        await client.request("/manage/kick", {"name": connection["name"]})
+        await reader.next()
+    publish, subscribe = client.publish("/topic/a", "x"), client.subscribe("/topic/a")
+    for again in (reader.next(), publish, subscribe, reader.unsubscribe()):
+        async with fails("kicked"):
+            await again
+    await client.close()
+    await client.close()
 
 
 @pytest.mark.gen_test(timeout=20)

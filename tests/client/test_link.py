@@ -8,6 +8,7 @@ from qmq.client import connect
 from qmq.errors import QmqError
 from qmq.wire import stomp
 from tests.client.failing import fails
+from tests.client.strangers import Stranger, polite
 from tests.helpers import until
 
 
@@ -71,27 +72,116 @@ async def test_of_several_gateways_it_takes_one_that_answers(gateway, relayed):
 
 
 @pytest.mark.gen_test(timeout=20)
-async def test_what_does_not_help_to_repeat_is_the_end(gateway):
-    _, url = await gateway()
-    errors = []
-    client = await connect(url, on_error=errors.append)
-    async with fails("bad-destination"):
-        await client.publish("/nowhere", "x")
-    assert (await client.wait_closed()).code.name == client.error.code.name == "bad-destination"
-    assert (client.state, len(errors), client.generation) == ("closed", 1, 1)
-    async with fails("bad-destination"):
-        await client.publish("/topic/a", "x")
-    await client.close()
+async def test_what_does_not_help_to_repeat_is_the_end():
+    """A gateway that knows no refusals ends the connection, as STOMP has it."""
+
+    def answer(head):
+        if head.command != "SEND":
+            return polite(head)
+        headers = {"code": "bad-destination", "retry": "false", "receipt-id": head.headers["receipt"]}
+        return stomp.encode("ERROR", headers)
+
+    async with Stranger.serving(answer) as server:
+        errors = []
+        client = await connect(server.url, on_error=errors.append)
+        async with fails("bad-destination"):
+            await client.publish("/nowhere", "x")
+        assert (await client.wait_closed()).code.name == client.error.code.name == "bad-destination"
+        assert (client.state, len(errors), client.generation) == ("closed", 1, 1)
+        async with fails("bad-destination"):
+            await client.publish("/topic/a", "x")
+        await client.close()
+
+
+WRONG = {
+    "publish": ("bad-destination", lambda client: client.publish("/nowhere", "x")),
+    "pattern": ("bad-pattern", lambda client: client.publish("/topic/a.*", "x")),
+    "large body": ("frame-too-large", lambda client: client.publish("/topic/a", b"x" * 2000)),
+    "large header": ("headers-too-large", lambda client: client.publish("/topic/a", "x", {"h": "x" * 5000})),
+    "subscribe": ("bad-pattern", lambda client: client.subscribe("/topic/a..b")),
+    "bounds": ("bad-header", lambda client: client.subscribe("/topic/a", {"overflow": "x"})),
+    "full queue": ("queue-full", lambda client: client.publish("/queue/full", "2")),
+    "request": ("bad-destination", lambda client: client.request("/nowhere", "x")),
+    "many": ("queue-full", lambda client: client.publish_many([("/topic/a", "x"), ("/queue/full", "x")])),
+}
 
 
 @pytest.mark.gen_test(timeout=20)
-async def test_what_may_help_to_repeat_is_only_the_end_of_the_connection(gateway):
+async def test_one_wrong_call_is_one_wrong_call(gateway):
+    _, url = await gateway({"limits.body": 1000, "limits.header_bytes": 4000})
+    async with await connect(url) as client:
+        await client.request("/manage/declare", {"destination": "/queue/full", "max-length": 1})
+        await client.publish("/queue/full", "1")
+        reader = await client.subscribe("/topic/seen")
+        for number, (name, (code, ask)) in enumerate(WRONG.items()):
+            behind = asyncio.create_task(client.publish("/topic/seen", str(number)))
+            async with fails(code):
+                await ask(client)
+            await behind
+            assert (await reader.next()).text() == str(number), name
+        assert (client.state, client.generation) == ("open", 1)
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_transaction_with_a_wrong_part_is_refused_as_a_whole(gateway):
     _, url = await gateway()
     async with await connect(url) as client:
-        await client.request("/manage/declare", {"destination": "/queue/a", "max-length": 1})
-        await client.publish("/queue/a", "1")
+        reader = await client.subscribe("/topic/seen")
+        async with fails("bad-destination"), client.transaction() as work:
+            work.publish("/topic/seen", "1")
+            work.publish("/nowhere", "2")
+        async with client.transaction() as work:
+            work.publish("/topic/seen", "3")
+        assert (await reader.next()).text() == "3"
+        assert client.generation == 1
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_wrong_call_that_nobody_waits_for_is_told_to_the_program(gateway):
+    _, url = await gateway()
+    errors = []
+    async with await connect(url, on_error=errors.append) as client:
+        client.publish_nowait("/nowhere", "x")
+        await client.publish("/topic/a", "x")
+        assert [error.code.name for error in errors] == ["bad-destination"]
+        assert client.state == "open"
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_what_is_refused_on_return_is_not_repeated(relayed):
+    _, url, relay = await relayed()
+    errors = []
+    async with await connect(url, on_error=errors.append) as client:
+        target, relay.target = relay.target, None
+        relay.cut()
+        await until(lambda: client.state == "waiting")
+        wrong, right = [asyncio.create_task(client.publish(to, "x")) for to in ("/nowhere", "/topic/a")]
+        bad = asyncio.create_task(client.subscribe("/topic/a..b"))
+        await asyncio.sleep(0)
+        relay.target = target
+        async with fails("bad-destination"):
+            await wrong
+        async with fails("bad-pattern"):
+            await bad
+        await right
+        assert client.generation == 2
+        relay.cut()
+        await until(lambda: client.generation == 3)
+        await client.publish("/topic/a", "x")
+        assert client.generation == 3
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_what_may_help_to_repeat_is_only_the_end_of_the_connection():
+    def answer(head):
+        if head.headers.get("destination") != "/queue/full":
+            return polite(head)
+        headers = {"code": "queue-full", "retry": "true", "receipt-id": head.headers["receipt"]}
+        return stomp.encode("ERROR", headers) + stomp.encode("ERROR", {"code": "queue-full", "fatal": "false"})
+
+    async with Stranger.serving(answer) as server, await connect(server.url) as client:
         async with fails("queue-full"):
-            await client.publish("/queue/a", "2")
+            await client.publish("/queue/full", "2")
         await client.publish("/queue/b", "3")
         assert client.generation == 2
 

@@ -103,7 +103,7 @@ class Connection(asyncio.Protocol):
         """
         await self._shaken
         asked = round(heartbeat * 1000)
-        fields = {"accept-version": "1.2", "heart-beat": f"{asked},{asked}", **headers}
+        fields = {"accept-version": "1.2", "heart-beat": f"{asked},{asked}", "refusals": "true", **headers}
         self.send(stomp.encode("CONNECT", fields))
         await self._connected
         ours, theirs = _agreed(asked, self.session.get("heart-beat", "0,0"))
@@ -227,8 +227,8 @@ class Connection(asyncio.Protocol):
 
     def _take(self, frame: stomp.Frame) -> None:
         head, body = frame
-        if head.command == "ERROR":
-            self.end(_told(head.headers, body))
+        if head.command == "ERROR" and not (self.session and head.headers.get("fatal") == "false"):
+            self.end(told(head.headers, body))
         elif not self.session:
             if head.command == "CONNECTED":
                 self.session = head.headers
@@ -283,8 +283,11 @@ def _agreed(asked: int, answer: str) -> tuple[float, float]:
     return ours, theirs
 
 
-def _told(headers: Mapping[str, str], body: bytes) -> Ended:
-    """What an ERROR frame says. A code of a later version is `connection-lost`, with its name."""
+def told(headers: Mapping[str, str], body: bytes) -> Ended:
+    """What an ERROR frame says, of its connection or of one frame.
+
+    A code of a later version is `connection-lost`, with its name.
+    """
     code, detail = headers.get("code", ""), body.decode(errors="replace") or headers.get("message", "")
     if code in CODES and detail == CODES[code].text:
         detail = ""  # the code says it

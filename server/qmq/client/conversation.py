@@ -17,7 +17,7 @@ from typing import Any
 from qmq.client import body as bodies
 from qmq.client.answers import Answers
 from qmq.client.body import Headers
-from qmq.client.connection import Connection, Ended
+from qmq.client.connection import Connection, Ended, told
 from qmq.client.journal import Journal
 from qmq.client.link import Link
 from qmq.client.options import Options, State
@@ -346,6 +346,10 @@ class Conversation:
                 self._journal.remove(receipt)
             elif not self._subscriptions.grant(receipt, headers):
                 self._passing.settle(receipt, headers)
+        elif head.command == "ERROR":  # of one frame only, else the connection would have ended
+            refused = told(headers, body)
+            if not self._blame(refused.culprit, refused.error):
+                self.warn(refused.error)
 
     def lose(self, ended: Ended) -> None:
         """A connection ended, or none could be made. Only the frame that the server names is to blame."""
@@ -364,12 +368,13 @@ class Conversation:
         self.warn(error)
         self._enter("waiting")
 
-    def _blame(self, receipt: str, error: QmqError) -> None:
-        """It is not sent again."""
+    def _blame(self, receipt: str, error: QmqError) -> bool:
+        """The frame with this receipt is not sent again; false if nobody waits to hear of it."""
         self._journal.remove(receipt)
-        self._subscriptions.refuse(receipt, error)
-        for answers in (self._published, self._passing):
-            answers.fail(receipt, error)
+        heard = self._subscriptions.refuse(receipt, error)
+        for answers in (self._published, self._passing, self._requests.answers):
+            heard = answers.fail(receipt, error) or heard
+        return heard
 
     def _finish(self, error: QmqError) -> None:
         """It is over: all that wait are told why."""

@@ -48,7 +48,8 @@ class Requests:
         octets, fields = bodies.encode(body)
         useful = max(seconds - min(seconds * _MARGIN, _MOST), 0)
         fields["expiration"] = str(math.ceil(1000 * min(useful, _LONGEST)))
-        own = {"reply-to": REPLIES, "correlation-id": key}
+        # The receipt says nothing new, but lets an ERROR name this request.
+        own = {"reply-to": REPLIES, "correlation-id": key, "receipt": key}
         return bodies.frame("SEND", {"destination": destination, **fields, **(headers or {}), **own}, octets)
 
     def settle(self, reply: Received) -> None:

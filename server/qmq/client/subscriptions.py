@@ -58,12 +58,13 @@ class Subscriptions:
             subscription.grant(headers)
         return subscription is not None
 
-    def refuse(self, receipt: str, error: QmqError) -> None:
-        """The server refuses the one that waits for this receipt, if one does."""
+    def refuse(self, receipt: str, error: QmqError) -> bool:
+        """The server refuses the one that waits for this receipt; false if none does."""
         subscription = self._wanted.pop(receipt, None)
         if subscription is not None:
             self.remove(subscription)
             subscription.end(error)
+        return subscription is not None
 
     def hold(self, subscription: Subscription, held: bool) -> None:
         """One is full, or not any more."""
