@@ -1,10 +1,12 @@
 """Addresses and origins as text: what is one, and when two are the same."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qmq.addresses import is_loopback, normal_origin, parse_address, parse_network, place, same_host
+from qmq.addresses import is_loopback, normal_origin, origin_pattern, parse_address, parse_network, place, same_host
 
 # as written: in its normal form
 ORIGINS = {
@@ -39,6 +41,40 @@ def test_what_is_no_origin(text):
 def test_a_normal_form_is_its_own_normal_form(text):
     found = normal_origin(text)
     assert found is None or normal_origin(found) == found
+
+
+# entry of the configuration: origins that it stands for, and origins that it does not
+PATTERNS = {
+    "https://a.example": (["https://a.example"], ["http://a.example", "https://a.example:1", "https://b.a.example"]),
+    "HTTPS://A.example:443": (["https://a.example"], ["https://a.example:443"]),
+    "https://*.a.example": (
+        ["https://b.a.example", "https://c.b.a.example"],
+        ["https://a.example", "http://b.a.example", "https://ba.example", "https://b.a.example:8443", "https://.a.example",
+         "https://evil/.a.example", "https://b.a.example.evil", "https://bxa.example"],
+    ),
+    "https://*.a.example:8443": (["https://b.a.example:8443"], ["https://b.a.example"]),
+    "https://*.a.example:*": (["https://b.a.example:8443", "https://b.a.example"], ["https://a.example"]),
+    "http://localhost:*": (["http://localhost", "http://localhost:5173"], ["http://localhost.evil", "https://localhost"]),
+    "http://[::1]:*": (["http://[::1]:80", "http://[::1]"], ["http://[::2]"]),
+    "null": (["null"], ["nullx", "file://"]),
+    "file://": (["file://"], ["null", "file:///x"]),
+    "capacitor://localhost": (["capacitor://localhost"], ["http://localhost"]),
+}  # fmt: skip
+NO_PATTERNS = ["*.a.example", "https://*", "https://*.", "https://a.*", "https://a*.b", "https://a/", "a", "", "https://a:b",
+               "https://*.*.a", "file:///", "https://a:**"]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", PATTERNS)
+def test_what_an_allowed_origin_stands_for(text):
+    pattern = re.compile(origin_pattern(text))
+    good, bad = PATTERNS[text]
+    assert [each for each in good if not pattern.fullmatch(each)] == []
+    assert [each for each in bad if pattern.fullmatch(each)] == []
+
+
+@pytest.mark.parametrize("text", NO_PATTERNS)
+def test_what_can_match_no_origin(text):
+    assert origin_pattern(text) is None
 
 
 # origin, Host header: whether they are the same

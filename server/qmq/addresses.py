@@ -62,6 +62,31 @@ def normal_origin(text: str) -> str | None:
     return f"{scheme}://{host}" if port in (None, _DEFAULT_PORTS.get(scheme)) else f"{scheme}://{host}:{port}"
 
 
+_PATTERN = re.compile(
+    r"([a-z][a-z0-9+.-]*)://(\*\.)?(\[[0-9a-f:.]+\]|[^\s/?#@:\[\]\\*]+)(?::(\*|[0-9]{1,5}))?", re.ASCII
+)
+_LABELS = r"(?:[^\s/?#@:\[\]\\.]+\.)+"
+
+
+def origin_pattern(text: str) -> str | None:
+    """A regular expression for the origins that an entry of the configuration stands for, in their normal form.
+
+    An entry is an origin; `https://*.HOST`, for all names below a host; `https://HOST:*`, for all ports of one; `null`,
+    for pages that have no address; or `file://`, which some that show files say instead. None if it is nothing of that.
+    """
+    text = text.lower()
+    if text in ("null", "file://"):
+        return re.escape(text)
+    match = _PATTERN.fullmatch(text)
+    if match is None:
+        return None
+    scheme, below, host, port = match.groups()
+    start = re.escape(f"{scheme}://") + (_LABELS if below else "") + re.escape(host)
+    if port == "*":
+        return start + r"(?::[0-9]{1,5})?"
+    return start if port in (None, _DEFAULT_PORTS.get(scheme)) else f"{start}:{port}"
+
+
 def same_host(origin: str, host: str) -> bool:
     """Whether an origin is that of the host that a request names, whatever TLS a proxy in between adds.
 

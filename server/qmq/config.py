@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 from urllib.parse import urlsplit
 
-from qmq.addresses import is_loopback, normal_origin, parse_network
+from qmq.addresses import is_loopback, normal_origin, origin_pattern, parse_network
 from qmq.errors import ConfigError
 from qmq.sections import Limits, Strings, Tables, Tls, Tokens, setting
 
@@ -51,7 +51,10 @@ class Config:
     demo: bool = setting(False, "serve the demo pages and publish to their topics")
     ready_file: str = setting("", "where to write what is listened on, once connections are accepted")
     drain: float = setting(2.0, "seconds over which clients are sent away when the node stops", 0.0)
-    allowed_origins: Strings = setting((), "origins of pages that may connect from other hosts; * for all")
+    allowed_origins: Strings = setting(
+        (),
+        "origins of pages that may connect from other hosts; https://*.HOST, http://HOST:*, null; * for all",
+    )
     allowed_hosts: Strings = setting((), "names by which browsers may call this node, without a port; if empty, any")
     sockjs_legacy: bool = setting(False, "offer the SockJS transports jsonp and htmlfile, for very old browsers")
     sockjs_client: str = setting("", "URL of sockjs-client for the SockJS iframe page; if empty, there is no such page")
@@ -334,8 +337,11 @@ def _check_tls(tls: Tls) -> None:
 
 def _check_neighbours(config: Config) -> None:
     for origin in config.allowed_origins:
-        if origin != "*" and normal_origin(origin) is None:
-            raise ConfigError(f"allowed_origins: write {origin!r} as https://HOST or https://HOST:PORT")
+        if origin != "*" and origin_pattern(origin) is None:
+            raise ConfigError(
+                f"allowed_origins: {origin!r} can match nothing; write https://HOST, https://HOST:PORT, https://*.HOST "
+                "for all names below it, http://HOST:* for all ports, or null for pages without an address"
+            )
     for host in config.allowed_hosts:
         if normal_origin(f"http://{host}") != f"http://{host.lower()}":
             raise ConfigError(f"allowed_hosts: {host!r} is no name or address, without a port")

@@ -11,7 +11,8 @@ from tornado.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine
 from qmq.addresses import is_loopback, normal_origin, parse_address, parse_network, place, same_host
 from qmq.config import make
 from qmq.errors import QmqError
-from qmq.gateway.handlers import check_origin, is_own_page
+from qmq.gateway.handlers import is_own_page
+from qmq.gateway.origins import Origins
 from qmq.gateway.proxies import Proxies
 
 SEEDS = [
@@ -21,6 +22,7 @@ SEEDS = [
 ]  # fmt: skip
 TOKENS = [b"://", b":", b"/", b"[", b"]", b"@", b".", b",", b"%", b"::", b"http", b"10.0.0.1", b"\xc3\xa9", b" "]
 CONFIG = make({"allowed_origins": ("https://a.example",)})
+ORIGINS = Origins(CONFIG)
 PROXIES = Proxies(("10.0.0.0/8", "2001:db8::/32"))
 
 
@@ -52,6 +54,6 @@ def check_request(text):
         request.headers.pop(missing, None)
         is_own_page(request)
         try:
-            check_origin(request, CONFIG)
+            ORIGINS.check(request)
         except QmqError as error:
             assert error.code.name == "bad-origin"

@@ -18,7 +18,7 @@ from tornado.web import stream_request_body
 from qmq.errors import QmqError
 from qmq.gateway.body import Body
 from qmq.gateway.gateway import Gateway
-from qmq.gateway.handlers import Problems, check_origin, preflight, refuse, shared_with_page
+from qmq.gateway.handlers import Problems, preflight, refuse, shared_with_page
 from qmq.gateway.hold import Hold
 from qmq.session.access import Rights
 from qmq.session.avro import Avro, Pending, protocol
@@ -98,7 +98,7 @@ class AvroHandler(Problems):
     def prepare(self) -> None:
         self.set_header("Cache-Control", "no-store")
         try:
-            check_origin(self.request, self.gateway.config)
+            self.gateway.door.origins.check(self.request)
             if not self.gateway.ready:
                 raise QmqError("shutting-down")
             self._body.begin(self.request.headers)
@@ -116,7 +116,7 @@ class AvroHandler(Problems):
         """Answers a preflight: pages of other origins need one for this content type."""
         if self._refused():
             return
-        for name, value in preflight("GET, POST", "Authorization, Content-Type").items():
+        for name, value in preflight(self.request, "GET, POST").items():
             self.set_header(name, value)
         self.set_status(204)
         self.finish()

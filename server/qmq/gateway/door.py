@@ -14,6 +14,7 @@ from qmq.errors import QmqError
 from qmq.gateway.census import Census
 from qmq.gateway.lockout import Lockout
 from qmq.gateway.meter import Meters, limited
+from qmq.gateway.origins import Origins
 from qmq.gateway.proxies import Proxies
 from qmq.session.auth import Principal
 from qmq.session.policy import OPEN, Policy
@@ -35,6 +36,7 @@ class Door:
         lockout: Failed logins, by address.
         meters: What those send in a second who come with requests, if that is limited.
         proxies: Those who are believed.
+        origins: Whose pages may connect.
 
     """
 
@@ -59,6 +61,7 @@ class Door:
         self.lockout.free = limits.login_failures
         self.meters = Meters(limits) if limited(limits) else None
         self.proxies = Proxies(config.trusted_proxies)
+        self.origins = Origins(config)
 
     def try_password(self, login: str, passcode: str) -> Future[Principal]:
         """Tries a password. What comes of it is as of `Policy.by_password`; or it is `shutting-down`."""

@@ -6,6 +6,7 @@ internal one is logged and never sent.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from http.client import responses
 from typing import Any, cast
@@ -16,7 +17,6 @@ from tornado.web import HTTPError, RequestHandler
 
 from qmq import native
 from qmq.addresses import normal_origin, same_host
-from qmq.config import Config
 from qmq.errors import QmqError
 from qmq.gateway.standing import date
 from qmq.stats import Stats
@@ -35,26 +35,6 @@ SAFE_HEADERS = {
 }
 
 _BY_STATUS = {403: "not-found", 404: "not-found", 405: "bad-method", 400: "bad-request", 431: "headers-too-large"}
-
-
-def check_origin(request: HTTPServerRequest, config: Config) -> None:
-    """Lets pages of the same host and of the allowed origins in, and clients that are no browsers.
-
-    Raises:
-        QmqError: `bad-origin` for a foreign origin, for none where one is required, or
-            if the node is called by a name that is not its own: whoever makes up a name may
-            let it lead here, and then takes its pages for ours.
-
-    """
-    if config.allowed_hosts and request.host_name not in map(str.lower, config.allowed_hosts):
-        raise QmqError("bad-origin", f"this node is not called {request.host_name[:100]!r}")
-    if config.require_origin and "Origin" not in request.headers:
-        raise QmqError("bad-origin", "this server requires an Origin header")
-    page = foreign_page(request)
-    if page is None or "*" in config.allowed_origins:
-        return
-    if page not in map(normal_origin, config.allowed_origins):
-        raise QmqError("bad-origin", f"{page[:100]!r} is neither this host nor on the list")
 
 
 def foreign_page(request: HTTPServerRequest) -> str | None:
@@ -103,10 +83,11 @@ def _referrer(request: HTTPServerRequest) -> str:
 
 
 def refuse(handler: RequestHandler, error: QmqError, stats: Stats, headers: Mapping[str, str] | None = None) -> None:
-    """Finishes a request with problem JSON, and counts it."""
+    """Finishes a request with problem JSON, which the page that asked may read, and counts it."""
     stats.add(f"errors_{error.code.name}")
     handler.set_status(error.code.status)
-    for name, value in {**problem_headers(error), **(headers or {})}.items():
+    shared = readable(handler.request.headers) if handler.request.method != "OPTIONS" else {}
+    for name, value in {**problem_headers(error), **shared, **(headers or {})}.items():
         handler.set_header(name, value)
     handler.finish(problem(error))
 
@@ -228,13 +209,30 @@ def shared_with_page(request: HTTPServerRequest) -> dict[str, str]:
     return readable(request.headers)
 
 
-def preflight(methods: str, headers: str) -> dict[str, str]:
-    """The headers that say what pages of other origins may send, for a day."""
-    return {
-        "Access-Control-Allow-Methods": methods,
-        "Access-Control-Allow-Headers": headers,
-        "Access-Control-Max-Age": "86400",
+_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
+_MOST_HEADERS = 50
+
+
+def preflight(request: HTTPServerRequest, methods: str = "") -> dict[str, str]:
+    """The headers that say what pages of other origins may send. The origin has been checked.
+
+    Whatever headers they ask for: those that tools add for tracing are of no harm, and ours are checked when they come.
+
+    Args:
+        request: The preflight.
+        methods: What the address answers, if that is to be said here, for a day.
+
+    """
+    asked = request.headers.get("Access-Control-Request-Headers", "Authorization, Content-Type")
+    names = [name for name in map(str.strip, asked.split(",")) if _HEADER.fullmatch(name)]
+    headers = {"Access-Control-Allow-Methods": methods, "Access-Control-Max-Age": "86400"} if methods else {}
+    headers |= {
+        "Access-Control-Allow-Headers": ", ".join(names[:_MOST_HEADERS]),
+        "Vary": "Origin, Access-Control-Request-Headers",
     }
+    if request.headers.get("Access-Control-Request-Private-Network") == "true":
+        headers["Access-Control-Allow-Private-Network"] = "true"
+    return headers
 
 
 def set_safe_headers(handler: RequestHandler) -> None:

@@ -16,7 +16,7 @@ from qmq.errors import QmqError
 from qmq.gateway.connection import Connection
 from qmq.gateway.conversation import Conversation
 from qmq.gateway.gateway import Gateway
-from qmq.gateway.handlers import Problems, check_origin, note_request, preflight, refuse, shared_with_page
+from qmq.gateway.handlers import Problems, note_request, preflight, refuse, shared_with_page
 from qmq.gateway.held import Serve
 from qmq.gateway.homes import hold
 from qmq.gateway.poll import PollConnection
@@ -63,7 +63,7 @@ class _Poll(Problems):
         self.set_header("Cache-Control", "no-store, no-transform")
         self.set_header("X-Accel-Buffering", "no")
         try:
-            check_origin(self.request, self.gateway.config)
+            self.gateway.door.origins.check(self.request)
         except QmqError as error:
             refuse(self, error, self.stats)
             return
@@ -72,7 +72,7 @@ class _Poll(Problems):
 
     def options(self, *path: str) -> None:
         """Answers a preflight, for pages that send a content type of their own."""
-        for name, value in preflight("POST", "Authorization, Content-Type").items():
+        for name, value in preflight(self.request, "POST").items():
             self.set_header(name, value)
         self.set_status(204)
         self.finish()

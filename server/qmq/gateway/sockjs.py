@@ -25,7 +25,15 @@ from tornado.websocket import WebSocketClosedError
 
 from qmq.errors import QmqError
 from qmq.gateway.gateway import Gateway
-from qmq.gateway.handlers import Telling, check_origin, foreign_page, note_request, refuse, set_safe_headers
+from qmq.gateway.handlers import (
+    Telling,
+    foreign_page,
+    note_request,
+    preflight,
+    refuse,
+    set_safe_headers,
+    shared_with_page,
+)
 from qmq.session.auth import ANONYMOUS
 
 _ABSENT = 5.0  # seconds without a receiver after which a session is over, as all SockJS clients expect
@@ -218,7 +226,7 @@ class _Checked(Telling, RequestHandler):
         super().prepare()
         note_request(self)
         try:
-            check_origin(self.request, self.server.gateway.config)
+            self.server.gateway.door.origins.check(self.request)
             self.principal = await self.server.gateway.logins.principal(self.request)
             self.check()
         except QmqError as error:
@@ -237,8 +245,9 @@ class _Http(_Checked, static.BaseHandler):
     """What is put right in plain HTTP."""
 
     def preflight(self) -> None:
-        super().preflight()
-        self.set_header("Vary", "Origin")
+        asked = preflight(self.request) if self.request.method == "OPTIONS" else {}
+        for name, value in {"Access-Control-Allow-Origin": "*", **shared_with_page(self.request), **asked}.items():
+            self.set_header(name, value)
 
     def disable_cache(self) -> None:
         self.set_header("Cache-Control", "no-store, no-cache, no-transform, must-revalidate, max-age=0")
@@ -403,7 +412,7 @@ class WebSocket(_Checked, transports.WebSocketTransport):
 
 def let_frame(handler: _Checked) -> None:
     """Lets pages that may connect show this one in a frame, and lets it do whatever it is made for."""
-    origins = handler.server.gateway.config.allowed_origins
+    origins = handler.server.gateway.door.origins.frames
     handler.clear_header("X-Frame-Options")
     handler.set_header("Cross-Origin-Resource-Policy", "cross-origin")
     handler.set_header("Content-Security-Policy", f"frame-ancestors 'self' {' '.join(origins)}")

@@ -19,7 +19,7 @@ from qmq.errors import Code, QmqError
 from qmq.gateway.connection import Connection
 from qmq.gateway.conversation import Conversation
 from qmq.gateway.gateway import Gateway
-from qmq.gateway.handlers import Problems, check_origin, note_request, refuse
+from qmq.gateway.handlers import Problems, note_request, refuse
 from qmq.gateway.stream import StreamConnection
 from qmq.wire import websocket
 
@@ -138,7 +138,7 @@ class WebSocketHandler(Problems):
         """Answers 101, or says what is wrong with the handshake (section 4.2)."""
         gateway = self._gateway
         try:
-            check_origin(self.request, gateway.config)
+            gateway.door.origins.check(self.request)
             key = self._check_handshake()
             principal = await gateway.logins.principal(self.request)
             gateway.admit(self.request.remote_ip or "")

@@ -22,7 +22,7 @@ from tornado.iostream import IOStream, StreamClosedError
 from qmq.errors import QmqError
 from qmq.gateway.api.calls import Answer
 from qmq.gateway.body import Body
-from qmq.gateway.handlers import check_origin, preflight, problem, problem_headers, shared_with_page
+from qmq.gateway.handlers import preflight, problem, problem_headers, shared_with_page
 from qmq.gateway.hold import Hold, Pause
 from qmq.session import rest
 from qmq.session.access import EVERYTHING, Rights
@@ -44,10 +44,6 @@ _COMMON = {
     "Referrer-Policy": "same-origin",
     "Server": "qmq",
 }
-
-_ALLOWED_HEADERS = (
-    "Authorization, Content-Type, Content-Encoding, Idempotency-Key, If-None-Match, Last-Event-ID, Prefer"
-)
 
 
 class Call(HTTPMessageDelegate):
@@ -84,8 +80,11 @@ class Call(HTTPMessageDelegate):
         connection.context.had_request = True
         self._octets = Body(self.api.max_body, connection)
         try:
-            check_origin(self.request, self.api.gateway.config)
-            self._note_origin()
+            if self.request.method != "OPTIONS":
+                self._note_origin()  # whoever is refused may read why
+            self.api.gateway.door.origins.check(self.request)
+            if self.request.method == "OPTIONS":
+                self._note_origin()
             self._find(start_line.method)
             self._check_types(headers)
         except QmqError as error:
@@ -326,7 +325,7 @@ class Call(HTTPMessageDelegate):
             return
         self._more.update(shared)
         if self.request.method == "OPTIONS":
-            self._more.update(preflight("GET, POST, PUT, DELETE", _ALLOWED_HEADERS))
+            self._more.update(preflight(self.request, "GET, POST, PUT, DELETE"))
         else:
             self._more["Access-Control-Expose-Headers"] = "ETag, Preference-Applied, Retry-After"
 
