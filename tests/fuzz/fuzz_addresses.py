@@ -48,7 +48,8 @@ def check_request(text):
     request = HTTPServerRequest(start_line=RequestStartLine("GET", "/", "HTTP/1.1"), headers=headers)
     request.remote_ip, request.protocol = "10.0.0.9", "http"
     PROXIES.apply(request)
-    assert str(ip_address(request.remote_ip)) == request.remote_ip
+    if not request.remote_ip.startswith(("unknown-", "_")):
+        assert str(ip_address(request.remote_ip)) == request.remote_ip
     assert request.protocol in ("http", "https")
     for missing in ("", "Origin", "Sec-Fetch-Site"):
         request.headers.pop(missing, None)
