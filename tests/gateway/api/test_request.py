@@ -50,6 +50,14 @@ async def test_what_is_wrong_is_told_and_the_connection_lives_on(api, name):
     assert await peer.publish("/topic/a", "x") and peer.node.hub.offset == 1
 
 
+@pytest.mark.parametrize("query", ["_=1712345678901", "t=1", "_t=x&cb=y&r=0.5", "_=1&_=2", "evs_preamble=2056", "_="])
+@pytest.mark.gen_test(timeout=20)
+async def test_what_libraries_add_against_caches_is_passed_over(api, query):
+    peer = await api()
+    assert (await peer.done("GET", f"/messages?destination=/topic/a&{query}"))["messages"] == []
+    assert "'_' is none of" in await peer.refused("bad-field", "POST", "/publish?_=1", GOOD)
+
+
 QUERIES = {
     "missing": ("destination is missing", ""),
     "empty": ("destination must be text that is not empty", "destination="),

@@ -29,6 +29,22 @@ async def test_the_head_of_the_answer(api):
     assert (await listener.block()).startswith("retry: 1000\nevent: subscribed\nid: test.")
 
 
+NAMES = ["lastEventId", "last-event-id", "last_event_id", "evs_last_event_id", "Last-Event-ID"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.gen_test(timeout=20)
+async def test_stand_ins_for_eventsource_come_back_too(api, listen, name):
+    """They say in the query where they go on; at first with nothing, and later beside the page's own cursor."""
+    listener, peer = await listen(f"destination=/topic/a&{name}=&_=1"), await api()
+    ids = await peer.publish("/topic/a", "1", "2")
+    await listener.event()
+    listener.cut()
+    back = await listen(f"destination=/topic/a&cursor=old.x.1&{name}={listener.last}&r=0.123", Last_Event_ID="")
+    assert back.granted["recovered"]
+    assert (await back.event())[1]["id"] == ids[1]
+
+
 @pytest.mark.parametrize("way", ["header", "parameter"])
 @pytest.mark.gen_test(timeout=20)
 async def test_who_comes_back_misses_nothing(api, listen, way):

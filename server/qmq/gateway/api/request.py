@@ -21,6 +21,7 @@ from tornado.iostream import IOStream, StreamClosedError
 
 from qmq.errors import QmqError
 from qmq.gateway.api.calls import Answer
+from qmq.gateway.api.table import AGAINST_CACHES, LAST_EVENT, LAST_EVENT_ID
 from qmq.gateway.body import Body
 from qmq.gateway.handlers import preflight, problem, problem_headers, shared_with_page
 from qmq.gateway.hold import Hold, Pause
@@ -158,6 +159,8 @@ class Call(HTTPMessageDelegate):
                     continue
                 known = route.query.get(name)
                 if known is None:
+                    if self._comes_by_itself(route, name, text):
+                        continue
                     raise QmqError("bad-field", f"{name[:64]!r} is none of {', '.join(route.query) or 'no parameters'}")
                 if name in self.given:
                     raise QmqError("bad-field", f"{name} is there twice")
@@ -167,8 +170,20 @@ class Call(HTTPMessageDelegate):
                 raise QmqError("bad-field", f"{name} is missing")
         for each in route.headers:
             value = self.request.headers.get(each.name)
-            if value is not None:
+            if value or (value is not None and each.name not in self.given):
                 self._give(each.name, value)
+
+    def _comes_by_itself(self, route: Route, name: str, text: str) -> bool:
+        """Whether a library has added a parameter, of which the program that asks may know nothing.
+
+        That against caches is passed over. Stand-ins for EventSource say by one where they go on, since they can
+        set no header, or do not.
+        """
+        if name.lower().replace("-", "").replace("_", "") in LAST_EVENT and LAST_EVENT_ID in route.checks:
+            if text and LAST_EVENT_ID not in self.given:
+                self._give(LAST_EVENT_ID, text)
+            return True
+        return self.request.method in ("GET", "HEAD") and (name in AGAINST_CACHES or name.startswith("evs_"))
 
     def _give(self, name: str, value: Any) -> None:
         assert self._route is not None

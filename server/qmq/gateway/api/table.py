@@ -77,6 +77,14 @@ class Operation:
     streams: bool = False
 
 
+LAST_EVENT_ID = "Last-Event-ID"
+# The same in the query, in small letters, without - and _.
+LAST_EVENT = frozenset({"lasteventid", "evslasteventid"})
+# What jQuery, polyfills and others add to the query of a GET, so that nothing caches the answer.
+AGAINST_CACHES = frozenset(
+    {"_", "__", "t", "_t", "ts", "_ts", "r", "rand", "random", "cb", "nocache", "cachebust", "cachebuster", "timestamp"}
+)
+
 _DESTINATION = Parameter(
     "destination", {"type": "string", "minLength": 1, "maxLength": 255}, "A topic, or a pattern of topics.",
     required=True,
@@ -167,7 +175,7 @@ OPERATIONS: tuple[Operation, ...] = (
                    "What happens beyond; by default `disconnect`."),
          Parameter("conflate-key", {"type": "string", "maxLength": 255},
                    "With `conflate`: the header whose value says which messages replace each other."),
-         Parameter("Last-Event-ID", {"type": "string", "maxLength": 1024},
+         Parameter(LAST_EVENT_ID, {"type": "string", "maxLength": 1024},
                    "As `cursor`; browsers send it by themselves when they come back.", "header")),
         errors=("bad-destination", "bad-pattern", "too-many-connections"),
         more="The events: `subscribed` once, with `cursor`, `recovered` and the bounds; then, if something is "
