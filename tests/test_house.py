@@ -14,7 +14,7 @@ SOURCES = sorted((ROOT / "server/qmq").rglob("*.py"))
 SCRIPTS = [
     path for folder in ("closure", "js") for path in sorted((ROOT / folder).rglob("*.js")) if "dist" not in path.parts
 ]
-MAX_LINES, MAX_FUNCTION = 420, 60
+MAX_LINES, MAX_FUNCTION = 500, 60
 
 # Files with nothing to test but what their neighbours' tests test already.
 WITHOUT_A_TEST = {

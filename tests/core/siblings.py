@@ -53,6 +53,9 @@ class Reader:
     def hang_up(self, error):
         self.errors.append(error)
 
+    def failed(self, error):
+        raise AssertionError from error
+
     @property
     def seen(self):
         return [(int(number), body) for number, _, body in (p.partition(b":") for p in self.octets.split(b";") if p)]

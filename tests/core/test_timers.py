@@ -3,7 +3,6 @@
 import gc
 import heapq
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -121,14 +120,14 @@ def test_what_is_asked_for_at_once_waits_for_the_next_run():
     assert len(loop.timers) == 0
 
 
-def test_one_that_raises_does_not_take_the_others_along():
+def test_one_that_raises_does_not_take_the_others_along(logged):
+    logged.expect("what was due at .* failed")
     loop = Loop()
     loop.timers.at(loop.now + 1, lambda: 1 / 0)
     loop.note("b", 1)
     loop.note("c", 2)
     loop.now += 3
-    with pytest.raises(ZeroDivisionError):
-        loop.timers.run()
+    loop.timers.run()
     loop.pass_time(0)
     assert (loop.take(), len(loop.timers)) == (["b", "c"], 0)
 

@@ -191,7 +191,9 @@ async def test_a_failure_of_ours_is_told_without_its_cause_which_is_logged(wire,
     wire = await wire()
     with caplog.at_level(logging.CRITICAL, "qmq.gateway"):  # a logged error would fail this run
         wire._take(b"fail")
+        await asyncio.sleep(0)
     assert wire.written == [b"<internal-error>[internal-error]"]
+    assert wire._stats["clients_failed"] == 1
 
 
 @pytest.mark.gen_test

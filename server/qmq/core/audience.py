@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from qmq.core.faults import end_client
 from qmq.core.outbox import Delivery, Outbox
 from qmq.core.subscription import Encoder
 from qmq.stats import Stats
@@ -118,7 +119,10 @@ class Audience:
             if outbox is not None and outbox.place != end:
                 ready = joined.get(outbox.place) or self._join(outbox.place)
                 outbox.place = end
-                outbox.sink.deliver(*ready)
+                try:
+                    outbox.sink.deliver(*ready)
+                except Exception as error:
+                    end_client(outbox.sink, error)
         self._turn = turn
         if self._owed:
             return False
@@ -127,9 +131,25 @@ class Audience:
         self._base = self._mark = end
         return True
 
+    def flush_mixed(self) -> None:
+        """Lets the mixed members write what they were offered."""
+        for outbox in self.mixed:
+            try:
+                outbox.sink.flush()
+            except Exception as error:
+                end_client(outbox.sink, error)
+
+    def fail(self, error: Exception) -> None:
+        """Ends all members: what they were to be given next could not be made."""
+        for outbox in self.members:
+            end_client(outbox.sink, error)
+
     def _serve(self, outbox: Outbox) -> None:
         if outbox.place != self._base + len(self._log):
-            outbox.sink.deliver(*self._join(outbox.place))
+            try:
+                outbox.sink.deliver(*self._join(outbox.place))
+            except Exception as error:
+                end_client(outbox.sink, error)
 
     def _join(self, place: int) -> tuple[bytes, list[Delivery]]:
         batch = self._log[place - self._base :]

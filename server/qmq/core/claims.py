@@ -92,6 +92,10 @@ class Claim:
         del self.consumer
         self._changed()
 
+    def failed(self, error: Exception) -> None:
+        self.error = QmqError("internal-error")
+        self._changed()
+
     def close(self) -> list[Claimed]:
         """Takes no more; returns what was given, with the tokens by which it is settled.
 

@@ -7,6 +7,7 @@ how its tags are written, is the client's affair.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Protocol
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from qmq.core.ready import Entry
 
 
+log = logging.getLogger("qmq.core")
+
+
 class Client(Protocol):
     """Who gets what a consumer is given. No method may raise, nor use the queue before it has returned."""
 
@@ -26,6 +30,9 @@ class Client(Protocol):
 
     def cancelled(self, consumer: Consumer, error: QmqError) -> None:
         """Learns that no more will come, and that all that was not settled is given back."""
+
+    def failed(self, error: Exception) -> None:
+        """Learns that one of the others has raised, so that it is to end with `internal-error`, soon."""
 
 
 class Consumer:
@@ -149,6 +156,22 @@ def cancel_all(consumers: Iterable[Consumer]) -> None:
         consumer.queue.take_all_back(consumer)
     for consumer in consumers:
         consumer.cancel()
+
+
+def end_consumer(client: Client, error: Exception) -> None:
+    """Ends the client of a consumer that has raised; the queue goes on."""
+    try:
+        client.failed(error)
+    except Exception:
+        log.exception("the client of a consumer that has failed cannot be ended")
+
+
+def tell_cancelled(client: Client, consumer: Consumer, reason: QmqError) -> None:
+    """Tells a client that its consumer has ended; what it raises is its own affair."""
+    try:
+        client.cancelled(consumer, reason)
+    except Exception as error:
+        end_consumer(client, error)
 
 
 def find_late(consumers: Iterable[Consumer], allowed: float, now: float) -> tuple[list[Consumer], float]:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from qmq.core.audience import Audience
+from qmq.core.faults import end_client, note
 from qmq.core.history import History
 from qmq.core.matcher import Matcher
 from qmq.core.message import Envelope, Message, Origin
@@ -92,6 +93,7 @@ class Hub:
             with the destination, it returns what then takes each message.
         offset: The number of the last message, which is also how many there were.
         deliveries: Messages times subscribers that they were offered to.
+        passes: How often it was flushed.
         lock: Held while positions are compared with what is kept, and a subscription
             is made of it. Here it is none: nobody else is there.
         stretch: How many times dearer a pass of the loop is than that of one that is alone.
@@ -114,7 +116,7 @@ class Hub:
         self.history.forget = self._forget_route
         self.bound: Callable[[str], Callable[[Message], None] | None] | None = None
         self.offset = 0
-        self.deliveries = 0
+        self.deliveries = self.passes = 0
         self._wake = wake
         self._audiences: dict[tuple[str, Encoder], Audience] = {}
         self._matcher: Matcher[Audience] = Matcher()
@@ -147,9 +149,11 @@ class Hub:
 
         Raises:
             QmqError: `duplicate-id` if the outbox has a subscription to the same
-                pattern with the same encoder.
+                pattern with the same encoder; `closed` if its client has ended meanwhile.
 
         """
+        if outbox.ended:  # by what came for it on other threads, while it waited to be subscribed
+            raise QmqError("closed")
         audience = self._audiences.get((pattern, encoder))
         if audience is None:
             audience = self._audiences[pattern, encoder] = Audience(pattern, encoder, self._stats.of(pattern))
@@ -202,7 +206,11 @@ class Hub:
             if not self._awake:
                 self._wake_up()
         for audience in audiences:
-            frame = audience.encoder.encode(message)
+            try:
+                frame = audience.encoder.encode(message)
+            except Exception as error:
+                audience.fail(error)
+                continue
             self.deliveries += audience.offer((audience, message, frame))
             self._unflushed += len(frame)
             if not audience.dirty:
@@ -231,6 +239,8 @@ class Hub:
 
     def resume(self, pattern: str, encoder: Encoder, outbox: Outbox, bounds: Bounds, position: int) -> Replay:
         """As `subscribe`, but first everything that is kept beyond a position."""
+        if outbox.ended:
+            raise QmqError("closed")
         replay = Replay(self, pattern, encoder, outbox, bounds, position)
         self.wants_turn(replay)
         return replay
@@ -262,7 +272,7 @@ class Hub:
 
     def catch_up(self, replay: Replay) -> Subscription | None:
         """Makes an ordinary subscription of a replay that has everything; None if there is more to read."""
-        if replay.position < self.offset:
+        if replay.position < self.offset or replay.outbox.ended:
             return None
         return self.subscribe(replay.pattern, replay.encoder, replay.outbox, replay.bounds)
 
@@ -295,10 +305,14 @@ class Hub:
     def flush(self) -> None:
         """Lets connections write what they were offered: a share of them now, the rest in the next passes."""
         self._awake = False
+        self.passes += 1
         owing, self._owing = self._owing, []
         for outbox in owing:
-            if outbox.owed:  # else it has ended, or was written already
-                outbox.sink.flush()
+            try:
+                if outbox.owed:  # else it has ended, or was written already
+                    outbox.sink.flush()
+            except Exception as error:
+                end_client(outbox.sink, error)
         later = self._dirty[_AUDIENCES_PER_PASS:]
         del self._dirty[_AUDIENCES_PER_PASS:]
         self._flush(_PASSES)
@@ -307,8 +321,13 @@ class Hub:
             self._settle()
         if self._replays:
             self._replay()
-        if (self._dirty or self._owing or self._unsettled or self._replays) and not self._awake:
+        if self.busy and not self._awake:
             self._wake_up()
+
+    @property
+    def busy(self) -> bool:
+        """Whether there is something to flush."""
+        return bool(self._dirty or self._owing or self._unsettled or self._replays)
 
     def _wake_up(self) -> None:
         self._awake = True
@@ -317,7 +336,10 @@ class Hub:
     def _settle(self) -> None:
         """Lets stores count what they took in this pass."""
         unsettled, self._unsettled, self._store = self._unsettled, {}, None
-        self.history.settle(unsettled)
+        try:
+            self.history.settle(unsettled)
+        except Exception as error:
+            note(self._stats, "the history of topics", error)
 
     def _replay(self) -> None:
         """Gives turns to subscribers that catch up: last of all, and not too many."""
@@ -327,16 +349,22 @@ class Hub:
             replay = replays.popleft()
             if replay.ended:
                 continue
-            error = replay.failure()
-            if error is not None:
-                failed.append((replay, error))
-                continue
-            given += replay.take_turn()
+            try:
+                error = replay.failure()
+                if error is not None:
+                    failed.append((replay, error))
+                    continue
+                given += replay.take_turn()
+            except Exception as cause:
+                end_client(replay.outbox.sink, cause)
             if given > _REPLAY_OCTETS:
                 break
         self._pieces.clear()
         for replay, error in failed:
-            replay.outbox.sink.hang_up(error)
+            try:
+                replay.outbox.sink.hang_up(error)
+            except Exception as cause:
+                end_client(replay.outbox.sink, cause)
 
     def _flush(self, passes: int) -> None:
         dirty, self._dirty = self._dirty, []
@@ -345,8 +373,8 @@ class Hub:
             audience.dirty = not audience.take_turns(passes, self.stretch)
             if audience.dirty:
                 self._dirty.append(audience)
-            for outbox in audience.mixed:
-                outbox.sink.flush()
+            if audience.mixed:
+                audience.flush_mixed()
 
     def _forget_route(self, destination: str) -> None:
         self._routes.pop(destination, None)

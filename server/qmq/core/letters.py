@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from qmq.core.destination import EXCHANGE, TEMP_QUEUE, TOPIC_EXCHANGE, check_name, check_not_reserved, split_exchange
+from qmq.core.faults import note
 from qmq.core.message import Death, Envelope, Message
 from qmq.core.timers import Timers
 from qmq.errors import QmqError
@@ -69,21 +70,27 @@ class Letters:
         self._due = False
         for _ in range(min(len(self._waiting), _AT_ONCE)):
             message, queue, reason = self._waiting.popleft()
-            if queue is None:
-                self._publish(answer_to(message, reason), b"", True)
-                self._stats.add("requests_declined")
-                continue
-            envelope = letter_of(message, queue.name, queue.options.dead_letter, reason)
-            if envelope is None:
-                self._stats.add("dead_letters_in_circles")
-                continue
             try:
-                check_not_reserved(envelope.destination)
-                self._publish(envelope, message.body, message.text)
-                self._stats.add("dead_letters")
+                self._send_one(message, queue, reason)
             except QmqError:
                 self._stats.add("dead_letters_lost")
+            except Exception as error:
+                self._stats.add("dead_letters_lost")
+                note(self._stats, f"the dead letter of {message.id}", error)
         self._arm()
+
+    def _send_one(self, message: Message, queue: Queue | None, reason: str) -> None:
+        if queue is None:
+            self._publish(answer_to(message, reason), b"", True)
+            self._stats.add("requests_declined")
+            return
+        envelope = letter_of(message, queue.name, queue.options.dead_letter, reason)
+        if envelope is None:
+            self._stats.add("dead_letters_in_circles")
+            return
+        check_not_reserved(envelope.destination)
+        self._publish(envelope, message.body, message.text)
+        self._stats.add("dead_letters")
 
     def __len__(self) -> int:
         return len(self._waiting)

@@ -8,9 +8,12 @@ counts are what the queues say.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 from qmq.errors import QmqError
+
+log = logging.getLogger("qmq.core")
 
 # What one queued message costs besides its body, in octets: message, place in the
 # queue, the body's own header. Measured with a million of them (`make bench`).
@@ -70,17 +73,24 @@ class Memory:
         """Gives back what is no longer used; lets publishers go on when it is enough."""
         self._own -= octets
         if self._waiting and self.used < self.ceiling * _RELIEF:
-            waiting, self._waiting = self._waiting, []
-            for callback in waiting:
-                callback()
+            self._call_back()
 
     def wait(self, callback: Callable[[], None]) -> None:
         """Calls back once there is room. Callbacks must not raise nor publish at once."""
         self._waiting.append(callback)
 
+    def _call_back(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for callback in waiting:
+            try:
+                callback()
+            except Exception as error:  # whoever it is hears of it; the others are not to wait for ever
+                log.error("a publisher that has waited for memory failed", exc_info=error)
+
     def forget(self, callback: Callable[[], None]) -> None:
         """Does not call back any more."""
-        self._waiting.remove(callback)
+        if callback in self._waiting:
+            self._waiting.remove(callback)
 
     def __repr__(self) -> str:
         return f"<memory {self.used} of {self.ceiling}, {len(self._waiting)} wait>"
@@ -156,9 +166,7 @@ class Share(Memory):
     def _relieve(self) -> None:
         self._asked = False
         if self.used < self.ceiling * _RELIEF:
-            waiting, self._waiting = self._waiting, []
-            for callback in waiting:
-                callback()
+            self._call_back()
 
 
 UNCOUNTED = Memory(1 << 62)  # for those who have no ceiling

@@ -15,6 +15,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
+from qmq.core.faults import end_client
 from qmq.core.memory import UNCOUNTED, Memory
 from qmq.core.subscription import Overflow, Subscription
 from qmq.errors import QmqError
@@ -39,7 +40,8 @@ _ROOM = 64 * 1024
 class Sink(Protocol):
     """What writes an outbox's contents. Called at the end of a pass.
 
-    Neither method may raise, nor end the connection before the pass is over.
+    No method may raise, nor end the connection before the pass is over. If one raises all the
+    same, `failed` is called.
 
     `least_turns` says with how many of its kind a pass of the loop is worth its while.
     """
@@ -56,6 +58,26 @@ class Sink(Protocol):
     def hang_up(self, error: QmqError) -> None:
         """Tells the client why, after what is fresh in the outbox, and ends the connection. Not within a pass."""
 
+    def failed(self, error: Exception) -> None:
+        """Ends the connection with `internal-error` once the pass is over: something of this client has raised."""
+
+
+class Gone:
+    """Stands for a connection that is gone: whatever is meant for it is dropped."""
+
+    least_turns = 1
+
+    def flush(self) -> None: ...
+
+    def deliver(self, data: bytes, batch: list[Delivery]) -> None: ...
+
+    def hang_up(self, error: QmqError) -> None: ...
+
+    def failed(self, error: Exception) -> None: ...
+
+
+_GONE: Sink = Gone()
+
 
 class Outbox:
     """The deliveries and replies that wait for one connection.
@@ -68,6 +90,7 @@ class Outbox:
             ended: publishers need not wait for those who do not read.
 
     Attributes:
+        ended: Whether the client's conversation is over: it gets no new subscription, only last words.
         owed: Octets of what queues have given since the last write.
         waiting: What to call when there is room for more from queues.
 
@@ -75,7 +98,7 @@ class Outbox:
 
     __slots__ = (
         "_backlog", "_backlog_bytes", "_given_bytes", "_memory", "_next", "_reply_bytes", "_stats",
-        "append", "fresh", "max_bytes", "owed", "place", "seat", "sink", "subscriptions", "waiting",
+        "append", "ended", "fresh", "max_bytes", "owed", "place", "seat", "sink", "subscriptions", "waiting",
     )  # fmt: skip
 
     def __init__(self, sink: Sink, stats: Stats, max_bytes: int, memory: Memory = UNCOUNTED) -> None:
@@ -84,6 +107,7 @@ class Outbox:
         self.fresh: list[Delivery] = []
         self.append = self.fresh.append  # what hubs call, once per delivery
         self.subscriptions: dict[Audience, Subscription] = {}
+        self.ended = False
         self.owed = 0
         self.waiting: list[Callable[[], None]] = []
         self.seat = self.place = 0  # for the audience of a sole member: where it sits, what it has had
@@ -117,7 +141,10 @@ class Outbox:
         """Lets queues go on. For the sink, once everything is written."""
         waiting, self.waiting = self.waiting, []
         for callback in waiting:
-            callback()
+            try:
+                callback()
+            except Exception as error:
+                end_client(self.sink, error)
 
     def take_fresh(self) -> bytes:
         """Everything of this pass as one piece. Only while there is no backlog."""
@@ -178,6 +205,13 @@ class Outbox:
         for subscription in self.subscriptions.values():
             subscription.pending = None
             subscription.pending_bytes = 0
+            subscription.latest.clear()
+
+    def close(self) -> None:
+        """Lets go of everything: the connection is gone."""
+        self.ended = True
+        self.clear()
+        self.sink = _GONE  # or outbox and connection would keep each other until a full collection, which is rare
 
     def drop_subscription(self, subscription: Subscription) -> None:
         """Forgets a subscription and what waits for it."""

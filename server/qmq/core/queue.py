@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Hashable
 from typing import Protocol
 
-from qmq.core.consumer import Client, Consumer, cancel_all, find_late
+from qmq.core.consumer import Client, Consumer, cancel_all, end_consumer, find_late, tell_cancelled
 from qmq.core.memory import OVERHEAD, Memory
 from qmq.core.message import Message
 from qmq.core.options import Full, QueueOptions
@@ -113,6 +113,8 @@ class Queue:
         self.published += 1
         if self._idle and not ready.count and not self.paused:
             self._hand_out(entry)  # without having waited, so a time to live of 0 is enough
+            if ready.count:  # its consumer has failed
+                self._serve()
             return
         ready.append(entry)
         if entry.expires:
@@ -263,7 +265,7 @@ class Queue:
         if entries:
             self._count("messages_deleted", len(entries))
         for consumer in consumers:
-            consumer.client.cancelled(consumer, QmqError("queue-deleted", self.name))
+            tell_cancelled(consumer.client, consumer, QmqError("queue-deleted", self.name))
 
     # What goes on inside
 
@@ -312,8 +314,24 @@ class Queue:
             self.unsettled += 1
             if self._ack_timer is None and self.options.ack_timeout:
                 self._watch_acks(entry.given)
-        if not consumer.client.deliver(consumer, tag, message, deliveries):
-            consumer.stalled = True
+        try:
+            if not consumer.client.deliver(consumer, tag, message, deliveries):
+                consumer.stalled = True
+        except Exception as error:
+            self._fail(consumer, tag, entry, message, error)
+
+    def _fail(self, consumer: Consumer, tag: int, entry: Entry, message: Message, error: Exception) -> None:
+        """A client has raised instead of taking what it was given: it ends, and the message is for others."""
+        consumer.stalled = True
+        if consumer.auto:  # it counted as settled
+            self.acked -= 1
+            self.unsettled += 1
+            entry.message = message
+            self._host.memory.take(len(message.body) + message.envelope.octets + OVERHEAD)
+        else:
+            del consumer.unsettled[tag]
+        self.take_back(entry)
+        end_consumer(consumer.client, error)
 
     def _may_serve(self, consumer: Consumer) -> bool:
         if not self.options.single_active_consumer:
@@ -401,7 +419,7 @@ class Queue:
             self._count("acks_timed_out", len(late))
         cancel_all(late)
         for consumer in late:
-            consumer.client.cancelled(consumer, QmqError("ack-timeout", f"{self.name} waits {allowed:g} seconds"))
+            tell_cancelled(consumer.client, consumer, QmqError("ack-timeout", f"{self.name} waits {allowed:g} seconds"))
 
     def _unused(self) -> None:
         self._unused_timer = None

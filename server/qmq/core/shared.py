@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager
 from functools import wraps
 from typing import Any, TypeVar, cast
 
-from qmq.core.consumer import Client, Consumer
+from qmq.core.consumer import Client, Consumer, end_consumer, tell_cancelled
 from qmq.core.mailbox import Bell
 from qmq.core.memory import OVERHEAD, Memory
 from qmq.core.message import Message
@@ -79,12 +79,15 @@ class Home:
         rooms: dict[Consumer, bool] = {}
         for homed, consumer, tag, message, deliveries in parcels:
             if consumer.auto or tag in consumer.unsettled:  # else it went back to its queue meanwhile
-                rooms[consumer] = homed.client.deliver(consumer, tag, message, deliveries)
+                try:
+                    rooms[consumer] = homed.client.deliver(consumer, tag, message, deliveries)
+                except Exception as error:
+                    end_consumer(homed.client, error)
         for consumer, room in rooms.items():
             assert isinstance(consumer, SharedConsumer)
             consumer.had(room)
-        for homed, consumer, error in ends:
-            homed.client.cancelled(consumer, error)
+        for homed, consumer, reason in ends:
+            tell_cancelled(homed.client, consumer, reason)
 
     def __repr__(self) -> str:
         return f"<home with {len(self._parcels)} parcels>"
@@ -117,6 +120,9 @@ class Homed:
 
     def cancelled(self, consumer: Consumer, error: QmqError) -> None:
         self._home.post_end(self, consumer, error)
+
+    def failed(self, error: Exception) -> None:
+        end_consumer(self.client, error)
 
 
 class SharedConsumer(Consumer):

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from qmq.core.audience import Audience
+from qmq.core.faults import end_client, note
 from qmq.core.hub import MAX_ROUTES, Hub, Route
 from qmq.core.mailbox import Bell, Mailbox
 from qmq.core.message import Envelope, Message
@@ -165,8 +166,8 @@ class Sibling(Hub):
         self._empty()
         outbox = replay.outbox
         with self.lock:
-            if replay.failure() is not None:
-                return None  # the next turn tells
+            if outbox.ended or replay.failure() is not None:
+                return None  # the next turn tells, if there is one
             rest = self.read(replay.pattern, replay.position, _REST)
             if rest.position < self.offset:
                 return None
@@ -195,11 +196,12 @@ class Sibling(Hub):
 
     def flush(self) -> None:
         self.bell.rung = False
+        self.drain()
+        super().flush()
         try:
-            self.drain()
-        finally:  # or whatever went wrong there would leave everybody waiting
-            super().flush()
-        self._sequence.settle()
+            self._sequence.settle()
+        except Exception as error:
+            note(self._stats, "the history of topics", error)
         if self._missed:
             self._dismiss()
 
@@ -218,7 +220,12 @@ class Sibling(Hub):
         with self.lock:
             messages, missed, lost = box.take()
         for message in messages:
-            self.offer(message)
+            try:
+                self.offer(message)
+            except Exception as error:
+                note(self._stats, f"the delivery of {message.id}", error)
+                missed.setdefault(message.envelope.destination, message.offset)
+                lost += 1
         if lost:
             self._stats.add("messages_missed", lost)
             for destination, offset in missed.items():
@@ -237,7 +244,10 @@ class Sibling(Hub):
                     if outbox.subscriptions[audience].bounds.overflow is Overflow.DISCONNECT:
                         concerned.setdefault(outbox, self._too_slow(audience, offset))
         for outbox, error in concerned.items():
-            outbox.sink.hang_up(error)
+            try:
+                outbox.sink.hang_up(error)
+            except Exception as cause:
+                end_client(outbox.sink, cause)
 
     def _too_slow(self, audience: Audience, offset: int) -> QmqError:
         cursor = self.origin.id_of(offset - 1)

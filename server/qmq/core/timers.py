@@ -7,8 +7,11 @@ whoever has a loop to call `run` at a time.
 from __future__ import annotations
 
 import heapq
+import logging
 from collections import deque
 from collections.abc import Callable
+
+log = logging.getLogger("qmq.core")
 
 _EARLY = 0.001  # seconds before its time that an alarm may come: loops round
 
@@ -73,19 +76,17 @@ class Timers:
             alarms.pop()
         while self._heap and self._heap[0].when <= now:
             due.append(heapq.heappop(self._heap))
-        try:
-            while due:
-                timer = due.popleft()
-                callback, timer.callback = timer.callback, None
-                if callback is None:
-                    self._cancelled -= 1
-                else:
-                    callback()
-        finally:  # whatever a callback raises, the others are not lost
-            for timer in due:
-                heapq.heappush(self._heap, timer)
-            due.clear()
-            self._arm()
+        while due:
+            timer = due.popleft()
+            callback, timer.callback = timer.callback, None
+            if callback is None:
+                self._cancelled -= 1
+                continue
+            try:
+                callback()
+            except Exception as error:  # the others are due all the same
+                log.error("what was due at %g failed; all else goes on", timer.when, exc_info=error)
+        self._arm()
 
     def _arm(self) -> None:
         heap, alarms = self._heap, self._alarms

@@ -15,8 +15,10 @@ business of subclasses, what they mean that of the conversation.
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
 
 from qmq.core.memory import UNCOUNTED, Memory
 from qmq.core.outbox import Delivery, Outbox
@@ -32,6 +34,22 @@ _CHUNKS_PER_TURN = 16  # then other connections get theirs
 _PAUSE = 0.005  # seconds that a publisher waits for other threads that are behind,
 _PATIENCE = 40  # and how often
 _MAX_REPLIES = 64 * 1024  # replies that may wait before we stop reading more requests
+
+
+F = TypeVar("F", bound=Callable[..., None])
+
+
+def guarded(method: F) -> F:
+    """A method that the loop calls: what it raises ends its connection, and nothing else."""
+
+    @functools.wraps(method)
+    def run(self: Connection, *args: Any) -> None:
+        try:
+            method(self, *args)
+        except Exception as error:
+            self.failed(error)
+
+    return cast(F, run)
 
 
 class Connection:
@@ -138,11 +156,9 @@ class Connection:
         self._heard = True
         try:
             self.received(data)
-        except Exception:
-            log.exception("session %s failed", self.conversation.name)
-            self.conversation.fail(QmqError("internal-error"))
-            self.end(CODES["internal-error"])
-        self._after_talk()
+            self._after_talk()
+        except Exception as error:
+            self.failed(error)
         if self.meter is not None and self._is_too_fast(self.meter, data):
             return  # until _go_on
         if not self._asking:
@@ -152,6 +168,7 @@ class Connection:
         """Reads no more until `go_on`: what the client has said is looked at elsewhere."""
         self._asking = True
 
+    @guarded
     def go_on(self) -> None:
         """What came of it is known."""
         self._asking = False
@@ -170,6 +187,7 @@ class Connection:
         else:
             self._paused = True  # until _write_backlog has made room
 
+    @guarded
     def _read_on(self, patience: int) -> None:
         """Reads, once other threads have caught up with what it published; not for ever, as they may be stuck."""
         if self._memory.crowded and patience and self.conversation.publishes and not self._closing:
@@ -205,6 +223,7 @@ class Connection:
         else:
             self._memory.forget(self._go_on)
 
+    @guarded
     def _go_on(self) -> None:
         if self.meter is not None:
             self.meter.timer = None
@@ -239,6 +258,7 @@ class Connection:
         if self._write(outbox.take_fresh()) and outbox.waiting:
             self._loop.call_soon(self._resume_queues)
 
+    @guarded
     def _resume_queues(self) -> None:
         if not self._blocked:
             self.outbox.resume()
@@ -253,11 +273,13 @@ class Connection:
             self._sent = True
             self._write(data)
 
+    @guarded
     def _drained(self) -> None:
         """What was written has been taken."""
         self._heard = True  # a sign of life too
         self._write_backlog()
 
+    @guarded
     def _write_backlog(self) -> None:
         outbox = self.outbox
         for _ in range(_CHUNKS_PER_TURN):
@@ -288,6 +310,7 @@ class Connection:
         self._period = min(intervals)
         self._rearm(self._period, self._tick)
 
+    @guarded
     def _tick(self) -> None:
         owe, owed = self.conversation.heartbeat
         taking = self._blocked and self._is_taking()
@@ -313,6 +336,7 @@ class Connection:
         self.flush()
         self._rearm(self._period, self._tick)
 
+    @guarded
     def _too_late(self) -> None:
         self.fail(QmqError("connect-timeout", f"{self._timing.connect:g} seconds are allowed"))
 
@@ -329,8 +353,23 @@ class Connection:
             return
         self._doomed = True
         self.outbox.clear()
-        self.conversation.fail(error)
-        self._after_talk()
+        try:
+            self.conversation.fail(error)
+            self._after_talk()
+        except Exception:
+            log.exception("session %s cannot be told why it ends", self.conversation.name)
+            self.abort()
+
+    def failed(self, error: Exception) -> None:
+        """Ends it with `internal-error`, soon: something of this client has raised, and others are not to feel it."""
+        if not self._doomed:
+            self._stats.add("clients_failed")
+            log.error("session %s from %s failed", self.conversation.name, self.address, exc_info=error)
+        if self._closing:
+            self._loop.call_soon(self.abort)
+        elif not self._doomed:
+            self._loop.call_soon(self.fail, QmqError("internal-error"))
+        self._doomed = True
 
     def hang_up(self, error: QmqError) -> None:
         """Tells the client why, after what is on its way already, and closes."""
@@ -375,9 +414,11 @@ class Connection:
         if self._waits:
             self._stop_waiting()
         self._doomed = True
-        self.conversation.close(CODES["connection-lost"])
-        self.outbox.clear()
-        del self.outbox.sink  # or the two would keep each other until a full collection, which is rare
+        try:
+            self.conversation.close(CODES["connection-lost"])
+        except Exception:
+            log.exception("session %s cannot give everything back", self.conversation.name)
+        self.outbox.close()
         if self.on_end is not None:
             self.on_end(self)
 

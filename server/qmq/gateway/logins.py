@@ -161,6 +161,8 @@ class Logins:
                 self._admit(session, done.result())
             except QmqError as error:
                 self._refuse(session, error)
+            except Exception as error:
+                connection.failed(error)
             connection.go_on()
 
         task.add_done_callback(tried)
@@ -260,10 +262,11 @@ class Logins:
             principal = conversation.rights.principal
             try:
                 conversation.change(self.rights(principal))
+                self._watch(connection, principal)
             except QmqError as error:
                 connection.fail(error)
-            else:
-                self._watch(connection, principal)
+            except Exception as error:
+                connection.failed(error)
 
 
 def _connection_of(session: stomp.Session) -> Connection:

@@ -115,6 +115,7 @@ class EventStream:
     def close(self, code: Code = CODES["closed"]) -> None:
         """Ends without a word."""
         self.ending = self.ending or code
+        self._outbox.ended = True
         subscription, self._subscription = self._subscription, None
         if isinstance(subscription, Replay):
             subscription.end()

@@ -14,6 +14,7 @@ from typing import Any
 
 from qmq.core.claims import Claim
 from qmq.core.destination import QUEUE, TEMP_QUEUE, TOPIC, check_name, check_pattern
+from qmq.core.faults import note
 from qmq.core.message import Envelope, Message
 from qmq.core.outbox import Delivery, Outbox
 from qmq.core.registry import Registry
@@ -112,13 +113,17 @@ class Waiter:
         self._room = 0  # something was missed: whatever comes after it is for who reads on
         self._changed()
 
+    def failed(self, error: Exception) -> None:
+        note(self._operations.stats, "a request that waits for messages", error)
+        self.hang_up(QmqError("internal-error"))
+
     def close(self) -> Reading:
         """Ends the waiting; what has come until now."""
         subscription, self._subscription = self._subscription, None
         if subscription is not None:
             self._operations.registry.hub.unsubscribe(subscription)
             self._operations.waiting -= 1
-            del self._outbox.sink  # the two would keep each other
+            self._outbox.close()
         self.on_change = None
         messages = self.messages
         return Reading(messages, messages[-1].id if messages else self._cursor, True)

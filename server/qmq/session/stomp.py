@@ -225,6 +225,7 @@ class Session:
     def close(self, code: Code = CODES["closed"]) -> None:
         """Ends the conversation without a word and gives everything back."""
         self.state = State.CLOSING
+        self.outbox.ended = True
         self._early = None
         self.ending = self.ending or code
         actions, self._actions = self._actions, None  # the two would keep each other

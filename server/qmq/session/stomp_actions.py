@@ -8,6 +8,7 @@ before.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from qmq.core.consumer import cancel_all
@@ -75,19 +76,18 @@ class Actions:
 
     def close(self) -> None:
         """Gives everything back."""
-        queued = [each for each in self._subscriptions.values() if isinstance(each, QueueSubscription)]
-        cancel_all(subscription.consumer for subscription in queued)
-        for subscription in queued:
-            subscription.end()
-        for other in self._subscriptions.values():
-            if isinstance(other, Subscription):
-                self._session.registry.hub.unsubscribe(other)
-            elif isinstance(other, Replay):
-                other.end()
-        self._subscriptions.clear()
-        if self._transactions is not None:
-            self._transactions.close()
-        self._session.registry.release(self._session)
+        subscriptions, self._subscriptions = self._subscriptions, {}
+        queued = [each for each in subscriptions.values() if isinstance(each, QueueSubscription)]
+        with ExitStack() as last:  # all of it is given back, whatever goes wrong with one part; the last comes first
+            last.callback(self._session.registry.release, self._session)
+            if self._transactions is not None:
+                last.callback(self._transactions.close)
+            for each in subscriptions.values():
+                if isinstance(each, Subscription):
+                    last.callback(self._session.registry.hub.unsubscribe, each)
+                else:
+                    last.callback(each.end)
+            last.callback(cancel_all, [each.consumer for each in queued])
 
     def review(self) -> None:
         """Looks again at whether it may do what it does, now that its rights are others.

@@ -113,6 +113,9 @@ class QueueSubscription:
     def cancelled(self, consumer: Consumer, error: QmqError) -> None:
         self._outbox.sink.hang_up(error)
 
+    def failed(self, error: Exception) -> None:
+        self._outbox.sink.failed(error)
+
     @property
     def unsettled(self) -> int:
         """How many messages it has not settled."""
