@@ -44,6 +44,7 @@ class Branch:
         registry: The node's queues and exchanges, with this loop's hub.
         stats: This loop's counters.
         why_not_ready: Says why no new clients should come, if so.
+        why_not_live: Says what does not go on any more, if so.
         door: Who may come in; the same for all loops.
         protocol: What Avro clients speak; likewise.
 
@@ -62,6 +63,7 @@ class Branch:
         registry: Registry,
         stats: Stats,
         why_not_ready: Callable[[], QmqError | None],
+        why_not_live: Callable[[], QmqError | None],
         door: Door,
         protocol: avro_http.Protocol,
     ) -> None:
@@ -72,7 +74,7 @@ class Branch:
         self.proxied: dict[str, ProxyListener] = {}
         self.listeners: dict[str, Listener] = {}
         self.sockjs: list[Router] = []
-        self._why_not_ready = why_not_ready
+        self._why_not = why_not_live, why_not_ready
         self._protocol = protocol
 
     def routes(self, serve: Serve | None = None) -> list[Any]:
@@ -94,7 +96,7 @@ class Branch:
             *poll_http.routes(self.gateway, self._talk(poll_http.frame), serve),
             *avro_http.routes(self.gateway, self._protocol),
             *api_page.routes(self.stats),
-            *pages.routes(self.stats, self._why_not_ready, info),
+            *pages.routes(self.stats, *self._why_not, info),
         ]
 
     app: App

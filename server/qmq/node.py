@@ -39,6 +39,7 @@ from qmq.loops import Loop, LoopThread
 from qmq.policies import policy_of, reloaded
 from qmq.stats import Stats, Sum
 from qmq.trunk import Trunk
+from qmq.watch import Watch
 
 log = logging.getLogger("qmq")
 
@@ -68,6 +69,7 @@ class Node:
         self.config = config or Config()
         self.stats = Stats() if self.config.threads == 1 else Sum([])
         self._reread = reread
+        self._watches: list[Watch] = []
         self.branches: list[Branch] = []
         self.listen: list[dict[str, Any]] = []
         self._demo: Demo | None = None
@@ -115,7 +117,10 @@ class Node:
         self._loops = [Loop()]
         self._plant()
         protocol = Protocol()
-        self.branches = [Branch(self.config, self.registry, self.stats, self._why_not_ready, self.door, protocol)]
+        self.branches = [
+            Branch(self.config, self.registry, self.stats, self._why_not_ready, self._why_not_live, self.door, protocol)
+        ]
+        self._watches = [Watch(0, self.registry.hub)]
 
     async def start(self) -> None:
         """Opens the node, on as many loops as it is to have, and accepts connections.
@@ -157,6 +162,8 @@ class Node:
             await loop.run(branch.close_listeners)
         await asyncio.gather(*[loop.run(branch.drain) for loop, branch in pairs])
         await asyncio.gather(*[loop.run(branch.close) for loop, branch in pairs])
+        for loop, watch in zip(self._loops, self._watches, strict=False):
+            await loop.run(watch.stop)
         loops, self._loops = self._loops, []
         for loop in loops:
             await loop.stop()
@@ -175,7 +182,9 @@ class Node:
             self._loops.append(thread)
         trunk, door, protocol = self._plant(), self.door, Protocol()
         for loop, view, stats in zip(self._loops, trunk.views, trunk.stats, strict=True):
-            self.branches.append(await loop.run(Branch, self.config, view, stats, self._why_not_ready, door, protocol))
+            health = self._why_not_ready, self._why_not_live
+            self.branches.append(await loop.run(Branch, self.config, view, stats, *health, door, protocol))
+            self._watches.append(await loop.run(Watch, len(self._watches), view.hub))
 
     def _settle_in(self) -> None:
         """Lets several branches know of each other, before anybody comes."""
@@ -226,6 +235,9 @@ class Node:
         envelope = Envelope(check_name(destination), fields)
         octets = body.encode() if isinstance(body, str) else bytes(memoryview(body))
         return self.registry.publish(envelope, octets, isinstance(body, str))
+
+    def _why_not_live(self) -> QmqError | None:
+        return next(filter(None, [watch.why_not_live() for watch in self._watches]), None)
 
     def _why_not_ready(self) -> QmqError | None:
         if not self.gateway.ready:

@@ -99,11 +99,12 @@ class Info(Problems):
         self.finish(self._info)
 
 
-def routes(stats: Stats, ready: Any, info: dict[str, Any]) -> list[Any]:
+def routes(stats: Stats, live: Any, ready: Any, info: dict[str, Any]) -> list[Any]:
     """Tornado rules for everything that is a file, and for health.
 
     Args:
         stats: Where refusals are counted.
+        live: Returns what does not go on any more, as an error, or None.
         ready: Returns the reason why the node is not ready, as an error, or None.
         info: What `/info.json` tells; the demos are served if its `demo` is true.
 
@@ -111,7 +112,7 @@ def routes(stats: Stats, ready: Any, info: dict[str, Any]) -> list[Any]:
     dist = str(static_root("dist"))
     demos, landing = str(static_root("demos")), str(static_root("landing"))
     rules: list[Any] = [
-        (r"/health/live", Health, {"stats": stats}),
+        (r"/health/live", Health, {"stats": stats, "ready": live}),
         (r"/health/ready", Health, {"stats": stats, "ready": ready}),
         (r"/info\.json", Info, {"stats": stats, "info": info}),
         (r"/(qmq(?:-sockjs)?\.m?js)", Files, {"stats": stats, "path": dist, "for_all": True}),
