@@ -75,7 +75,7 @@ class Listener(Http):
 
     async def listen(self, query, **headers):
         """Asks for a stream and reads the head of the answer."""
-        self.ask(f"/api/v1/stream?{query}", method="GET", **headers)
+        self.ask(f"/api/v1/stream?{query}", method="GET", **{"Connection": "close", **headers})
         return await self.head()
 
     async def block(self):

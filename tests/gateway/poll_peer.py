@@ -47,6 +47,8 @@ class Http:
     def ask(self, path, body=b"", version="1.1", method="POST", **headers):
         """Sends a request."""
         lines = [f"{method} {path} HTTP/{version}", "Host: x", f"Content-Length: {len(body)}"]
+        if version == "1.1" and "Connection" not in headers:
+            lines.append("Connection: keep-alive")  # so that streams come in chunks
         lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
         self.writer.write("\r\n".join([*lines, "", ""]).encode() + body)
 

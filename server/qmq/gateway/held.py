@@ -15,6 +15,7 @@ from typing import Any
 from tornado.iostream import IOStream, StreamClosedError
 from tornado.web import RequestHandler
 
+from qmq.gateway.flow import LAST_CHUNK, chunk, ends_with_connection
 from qmq.gateway.quiet import hush
 from qmq.gateway.standing import date
 
@@ -39,9 +40,8 @@ class Held:
 
     def __init__(self, handler: RequestHandler, headers: Mapping[str, str], serve: Serve | None = None) -> None:
         request = handler.request
-        # HTTP/1.0 has no chunks: there an answer of unknown length ends with the connection.
-        self._chunked = request.version == "HTTP/1.1"
-        lasting = self._chunked and request.headers.get("Connection", "").lower() != "close"
+        self._chunked = not ends_with_connection(request)
+        lasting = request.version == "HTTP/1.1" and request.headers.get("Connection", "").lower() != "close"
         self._serve = serve if lasting else None
         lines = ["HTTP/1.1 200 OK", *(f"{name}: {value}" for name, value in headers.items())]
         if self._serve is None:
@@ -64,8 +64,12 @@ class Held:
     def begin(self, piece: bytes) -> None:
         """Gives the first piece of an answer that goes on."""
         head = b"%bDate: %b\r\n" % (self._head, date().encode())
-        head += b"Transfer-Encoding: chunked\r\n\r\n" if self._chunked else b"\r\n"
-        self._write(head + self._piece(piece))
+        if self._chunked:
+            head += b"Transfer-Encoding: chunked\r\n"
+        elif self._serve is not None:
+            self._serve = None
+            head += b"Connection: close\r\n"
+        self._write(head + b"\r\n" + self._piece(piece))
 
     def go_on(self, piece: bytes, then: Callable[[], None]) -> bool:
         """Gives another piece; if it is not taken at once, calls `then` when it is."""
@@ -74,7 +78,7 @@ class Held:
     def finish(self, piece: bytes = b"") -> None:
         """Gives the last piece."""
         last = self._piece(piece) if piece else b""
-        self._write(last + b"0\r\n\r\n" if self._chunked else last)
+        self._write(last + LAST_CHUNK if self._chunked else last)
         self._release()
 
     def drop(self) -> None:
@@ -83,7 +87,7 @@ class Held:
         self._stream.close()
 
     def _piece(self, data: bytes) -> bytes:
-        return b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data
+        return chunk(data) if self._chunked else data
 
     def _write(self, data: bytes, then: Callable[[], None] | None = None) -> bool:
         if self._send is not None and not self._stream.writing():

@@ -24,6 +24,7 @@ from tornado.httputil import (
 )
 from tornado.web import RequestHandler
 
+from qmq.gateway.flow import ends_with_connection
 from qmq.gateway.held import Held, Serve
 from qmq.loops import Loop
 
@@ -170,13 +171,14 @@ class Remote(HTTPConnection):
 class Passed(Held):
     """An answer that waits, to a request that was read elsewhere."""
 
-    __slots__ = ("_headers", "_lasting", "_remote")
+    __slots__ = ("_chunked", "_headers", "_lasting", "_remote")
 
     def __init__(self, handler: RequestHandler, headers: Mapping[str, str]) -> None:
         remote: Any = handler.detach()
         self._remote: Remote = remote
         self._headers = dict(headers)
         self._lasting = handler.request.version == "HTTP/1.1"
+        self._chunked = not ends_with_connection(handler.request)
         self.on_gone = None
         if not self._lasting:
             self._headers["Connection"] = "close"
@@ -188,6 +190,9 @@ class Passed(Held):
         self.finish()
 
     def begin(self, piece: bytes) -> None:
+        if not self._chunked:
+            self._lasting = False
+            self._headers["Connection"] = "close"
         self._begin(self._headers, piece)
 
     def go_on(self, piece: bytes, then: Callable[[], None]) -> bool:

@@ -362,7 +362,16 @@ class Connection(HTTP1Connection):
 
     def write_headers(self, start_line: Any, headers: HTTPHeaders, chunk: bytes | None = None) -> Any:
         add_standing(headers)
-        return super().write_headers(start_line, headers, chunk)
+        if headers.get("Connection") != "close" or "Content-Length" in headers or self._request_start_line is None:
+            return super().write_headers(start_line, headers, chunk)
+        # It ends with the connection (`flow`); Tornado would put chunks around it, but for clients that know none.
+        self._disconnect_on_finish = True
+        asked, said = self._request_start_line, self._request_headers
+        self._request_start_line, self._request_headers = asked._replace(version="HTTP/1.0"), HTTPHeaders()
+        try:
+            return super().write_headers(start_line, headers, chunk)
+        finally:
+            self._request_start_line, self._request_headers = asked, said
 
 
 def _length(headers: HTTPHeaders) -> int:

@@ -24,6 +24,7 @@ from tornado.web import HTTPError, RequestHandler
 from tornado.websocket import WebSocketClosedError
 
 from qmq.errors import QmqError
+from qmq.gateway.flow import Flowing
 from qmq.gateway.gateway import Gateway
 from qmq.gateway.handlers import (
     Telling,
@@ -312,11 +313,11 @@ class XhrPolling(Receiving, transports.XhrPollingTransport):
     """A response for each frame."""
 
 
-class XhrStreaming(Receiving, transports.XhrStreamingTransport):
+class XhrStreaming(Flowing, Receiving, transports.XhrStreamingTransport):
     """Many frames in a response."""
 
 
-class EventSource(Receiving, transports.EventSourceTransport):
+class EventSource(Flowing, Receiving, transports.EventSourceTransport):
     """Many frames as events."""
 
 

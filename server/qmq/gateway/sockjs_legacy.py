@@ -14,6 +14,7 @@ from sockjs.tornado import transports
 from sockjs.tornado.proto import json_encode
 from sockjs.tornado.util import asynchronous
 
+from qmq.gateway.flow import Flowing
 from qmq.gateway.sockjs import Receiving, Sending, let_frame
 
 _CALLBACK = re.compile(r"[\w.-]+", re.ASCII)
@@ -68,7 +69,7 @@ class Jsonp(_CallingBack, transports.JSONPTransport):
         self.flush().add_done_callback(self.send_complete)
 
 
-class HtmlFile(_CallingBack, transports.HtmlFileTransport):
+class HtmlFile(Flowing, _CallingBack, transports.HtmlFileTransport):
     """A page that never ends, with a script for each frame."""
 
     @asynchronous  # type: ignore[untyped-decorator]  # it is finished by the session

@@ -25,6 +25,7 @@ from qmq.gateway.api.table import AGAINST_CACHES, LAST_EVENT, LAST_EVENT_ID
 from qmq.gateway.body import Body
 from qmq.gateway.handlers import preflight, problem, problem_headers, shared_with_page
 from qmq.gateway.hold import Hold, Pause
+from qmq.gateway.standing import date
 from qmq.session import rest
 from qmq.session.access import EVERYTHING, Rights
 from qmq.session.auth import ANONYMOUS, Principal
@@ -321,6 +322,7 @@ class Call(HTTPMessageDelegate):
         return stream
 
     def _head(self, answer: Answer) -> bytes:
+        self._more["Date"] = date()
         lines = [f"{name}: {value}" for name, value in self._headers(answer).items()]
         return "\r\n".join([f"HTTP/1.1 {answer.status} {responses[answer.status]}", *lines, "", ""]).encode("latin-1")
 
