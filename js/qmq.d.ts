@@ -33,6 +33,11 @@ export interface Headers {
   [name: string]: string;
 }
 
+/** What a page may give as headers; other values are refused with a TypeError. */
+export interface HeaderValues {
+  [name: string]: string | number | boolean | bigint;
+}
+
 export interface ClientOptions {
   /**
    * Fetches a token, each time the client logs in, and again before it expires.
@@ -43,7 +48,7 @@ export interface ClientOptions {
   login?: string;
   passcode?: string;
   /** More headers for CONNECT; they never replace the client's own. */
-  headers?: Headers;
+  headers?: HeaderValues;
   onstate?: (state: State) => void;
   onerror?: (error: QmqError) => void;
   /**
@@ -53,6 +58,12 @@ export interface ClientOptions {
   maxQueued?: number;
   /** How many bytes these have at most. Default 1 MiB. */
   maxQueuedBytes?: number;
+  /**
+   * How many milliseconds there are between signs of life, both ways; after one
+   * and a half times as long without any the connection is given up, and made
+   * anew. Default 25000; 0 for none.
+   */
+  heartBeat?: number;
   /**
    * The transports to choose from, the best first. Each that gets through is
    * remembered; if none does, the error says for each why. Default: WebSocket,
@@ -80,13 +91,15 @@ export interface SubscribeOptions {
   cursor?: string;
   /** Told after each return to a topic: true if nothing was missed. */
   onrecovered?: (isWhole: boolean) => void;
+  /** Told if the server refuses the subscription, now or after a return. */
+  onerror?: (error: QmqError) => void;
   /** More headers for SUBSCRIBE; they never replace the client's own. */
-  headers?: Headers;
+  headers?: HeaderValues;
 }
 
 export interface PublishOptions {
   /** More headers for SEND; they never replace the client's own. */
-  headers?: Headers;
+  headers?: HeaderValues;
   /**
    * Default: text/plain for a string, none for bytes, application/json for
    * anything else.
@@ -103,7 +116,7 @@ export interface RequestOptions {
   /** How many milliseconds the reply may take. Default 10000. */
   timeout?: number;
   /** More headers for SEND; they never replace the client's own. */
-  headers?: Headers;
+  headers?: HeaderValues;
   /** As that of PublishOptions. */
   contentType?: string;
 }
@@ -154,12 +167,15 @@ export interface Message {
    * Answers a request, as publish does. Rejects with missing-header if the
    * message asks for no reply.
    */
-  reply(body?: unknown, headers?: Headers): Promise<void>;
+  reply(body?: unknown, headers?: HeaderValues): Promise<void>;
 }
 
 export interface Subscription {
   readonly destination: string;
-  /** Resolves with what was granted; rejects if it never came to be. */
+  /**
+   * Resolves with what was granted; rejects if it never came to be. A page need
+   * not look at it.
+   */
   readonly ready: Promise<Granted>;
   /**
    * How far it has read, for the option cursor of a later subscription; empty
@@ -168,6 +184,11 @@ export interface Subscription {
   readonly cursor: string;
   /** Told after each return to a topic: true if nothing was missed. */
   onrecovered: ((isWhole: boolean) => void) | null;
+  /**
+   * Told if the server refuses the subscription, now or after a return: it has
+   * ended then, and nothing else has. Without it the client's error event tells.
+   */
+  onerror: ((error: QmqError) => void) | null;
   /**
    * No message is delivered from the moment of the call. Resolves on the
    * server's receipt.
@@ -188,7 +209,7 @@ export interface Subscription {
 export class Client {
   /**
    * @param url http, https, ws or wss, or relative to the page. Throws a
-   *     TypeError if it is none.
+   *     TypeError if it is none, or if a header is no text.
    */
   constructor(url: string, options?: ClientOptions);
 
@@ -204,15 +225,19 @@ export class Client {
   on(type: 'state', listener: (state: State) => void): () => void;
   on(type: 'error', listener: (error: QmqError) => void): () => void;
 
-  /** Throws an Error with the code bad-header if a header cannot be sent. */
+  /**
+   * Throws an Error with the code bad-header if a header cannot be sent, and a
+   * TypeError if one is no text.
+   */
   subscribe(
       destination: string, onmessage: (message: Message) => void,
       options?: SubscribeOptions): Subscription;
 
   /**
-   * @param body Text, bytes, or anything that JSON knows.
+   * @param body Text, bytes, a Blob or File, or anything that JSON knows.
    * @returns Resolves when the server has it; rejects with an Error of ours, or
-   *     with a TypeError if the body is none.
+   *     with a TypeError if the body is none, such as a Map. A page need not look
+   *     at it.
    */
   publish(destination: string, body?: unknown, options?: PublishOptions): Promise<void>;
 
@@ -270,6 +295,8 @@ export interface TransportKind {
   readonly transportName: string;
   /** Whether this browser can do it. */
   enabled(): boolean;
+  /** Whether it asks again and again for what there is. */
+  readonly isPolling?: boolean;
   /** The URL is absolute, http or https; the kind puts its own scheme in. */
   create(url: string, listener: Listener): Transport;
 }

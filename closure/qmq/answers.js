@@ -10,7 +10,8 @@ goog.module('qmq.Answers');
 const QmqError = goog.requireType('qmq.Error');
 
 /**
- * Keeps the browser from reporting a rejection that nobody waits for.
+ * Keeps browsers from reporting a rejection that nobody waits for, and node from
+ * ending the program; whoever waits hears of it all the same.
  * @param {!Promise<T>} promise
  * @return {!Promise<T>} The same.
  * @template T
@@ -30,8 +31,6 @@ class Waiting {
     this.resolve;
     /** @type {function(!QmqError): void} */
     this.reject;
-    /** @type {function(): void} Marks the promise as handled. */
-    this.quiet;
     /** @type {function(): void} Gives back what it took to wait. */
     this.release;
   }
@@ -48,19 +47,17 @@ class Answers {
    * @param {string} id
    * @param {function(A): T} read Makes the promise's value from the answer.
    * @param {function(): void} release Called once, when it waits no more.
-   * @return {!Promise<T>}
+   * @return {!Promise<T>} A page need not look at it.
    * @template T
    */
   expect(id, read, release) {
-    const promise = new Promise((resolve, reject) => {
+    return quiet(new Promise((resolve, reject) => {
       this.waiting_.set(id, {
         resolve: (answer) => resolve(read(answer)),
         reject,
-        quiet: () => void quiet(promise),
         release,
       });
-    });
-    return promise;
+    }));
   }
 
   /**
@@ -85,14 +82,11 @@ class Answers {
 
   /**
    * @param {!QmqError} error
-   * @param {boolean} isExpected The page ended the connection itself, so a
-   *     promise that it left alone is no news to it.
    * @param {function(string): boolean=} isSpared Whether this id goes on waiting.
    */
-  failAll(error, isExpected, isSpared = () => false) {
+  failAll(error, isSpared = () => false) {
     for (const id of Array.from(this.waiting_.keys())) {
       if (isSpared(id)) continue;
-      if (isExpected) this.waiting_.get(id).quiet();
       this.fail(id, error);
     }
   }

@@ -35,7 +35,7 @@ testSuite({
     const answers = new Answers();
     const all = ['a', 'b'].map((id) => answers.expect(id, () => {}, () => {}));
     const error = new QmqError('closed');
-    answers.failAll(error, true);
+    answers.failAll(error);
     for (const one of all) assertEquals(error, await assertRejects(one));
   },
 
@@ -48,7 +48,7 @@ testSuite({
     answers.settle('a', 1);
     answers.fail('b', new QmqError('request-timeout'));
     assertEquals(2, release.getCallCount());
-    answers.failAll(new QmqError('closed'), true);
+    answers.failAll(new QmqError('closed'));
     answers.settle('c', 1);
     assertEquals(4, release.getCallCount());
   },

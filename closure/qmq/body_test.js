@@ -47,6 +47,68 @@ testSuite({
     assertBody('', '', undefined);
   },
 
+  async testABlobOrFileIsReadAndKeepsItsType() {
+    for (const [value, type] of [
+      [new Blob(['h', 'i'], {type: 'text/css'}), 'text/css'], [new Blob(['hi']), ''],
+      [new File(['hi'], 'a.txt', {type: 'text/plain'}), 'text/plain'],
+    ]) {
+      const payload = await bodies.encode(value);
+      assertEquals(type, payload.type);
+      assertArrayEquals([104, 105], Array.from(payload.data));
+      assertEquals('x/y', (await bodies.encode(value, 'x/y')).type);
+    }
+  },
+
+  async testBytesOfAnotherFrameAreBytes() {
+    const frame = document.createElement('iframe');
+    document.body.append(frame);
+    const other = frame.contentWindow;
+    assertBytes([0, 0], new other.ArrayBuffer(2));
+    assertBytes([1, 2], new other.Uint8Array([1, 2]));
+    assertBytes([2], new other.DataView(new other.Uint8Array([1, 2, 3]).buffer, 1, 1));
+    assertBytes([2, 3], new other.Uint8Array([1, 2, 3]).subarray(1));
+    assertArrayEquals([104, 105], Array.from((await bodies.encode(new other.Blob(['hi']))).data));
+    assertBody('{"a":[{}]}', 'application/json', other.eval('({a: [{}]})'));
+    for (const value of ['new Map([[1, 2]])', 'new Error("x")', 'new FormData()', 'Promise.resolve(1)', '/a/']) {
+      assertTrue(assertThrows(() => bodies.encode(other.eval(value))) instanceof TypeError);
+    }
+    frame.remove();
+  },
+
+  testWhatJsonWouldLoseIsRefused() {
+    const form = new FormData();
+    form.append('a', '1');
+    const named = Object.assign(new Error('boom'), {code: 5});
+    const told = Object.assign(new Map(), {code: 5});
+    for (const value of [
+      form, new URLSearchParams('a=1'), new Map([['a', 1]]), new Map(), new Set([1]), new WeakMap(), new Error('boom'),
+      named, told, new DOMException('x'), Promise.resolve(1), /a/, document.body, new Headers(), new ReadableStream(),
+      new (class {})(), [1, 2].values(),
+    ]) {
+      for (const body of [value, [value], {'a': {'b': value}}]) {
+        assertTrue(String(value), assertThrows(() => bodies.encode(body)) instanceof TypeError);
+      }
+    }
+    for (const value of [new Blob(['x']), new ArrayBuffer(2)]) {
+      assertTrue(assertThrows(() => bodies.encode([value])) instanceof TypeError);
+    }
+  },
+
+  testWhatJsonKnowsIsTaken() {
+    class Point {
+      constructor() {
+        this['x'] = 1;
+      }
+    }
+    assertBody('{"x":1}', 'application/json', new Point());
+    assertBody('"1970-01-01T00:00:00.000Z"', 'application/json', new Date(0));
+    assertBody('["https://h/"]', 'application/json', [new URL('https://h/')]);
+    assertBody('[{},{}]', 'application/json', [{}, Object.create(null)]);
+    assertBody('["a",5,true]', 'application/json', [new String('a'), new Number(5), new Boolean(true)]);
+    assertBody('{"kept":1}', 'application/json', {'toJSON': () => ({'kept': 1})});
+    assertBody('[[]]', 'application/json', [[]]);
+  },
+
   testWhatIsNoJsonIsRefused() {
     const ring = {};
     ring.self = ring;

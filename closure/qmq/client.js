@@ -29,9 +29,9 @@ const QmqError = goog.require('qmq.Error');
 const State = goog.require('qmq.State');
 const Subscription = goog.require('qmq.Subscription');
 const Subscriptions = goog.require('qmq.Subscriptions');
+const Turns = goog.require('qmq.Turns');
 const Unsettled = goog.require('qmq.Unsettled');
 const address = goog.require('qmq.net.address');
-const bodies = goog.require('qmq.body');
 const frames = goog.require('qmq.stomp.frames');
 const {Answers, quiet} = goog.require('qmq.Answers');
 const {ClientOptions, PublishOptions, RequestOptions, SubscribeOptions} = goog.requireType('qmq.options');
@@ -41,7 +41,7 @@ class Client {
   /**
    * @param {string} url http, https, ws or wss, or relative to the page.
    * @param {!ClientOptions=} options
-   * @throws {TypeError} If the URL is none.
+   * @throws {TypeError} If the URL is none, or a header is no text.
    */
   constructor(url, options = /** @type {!ClientOptions} */ ({})) {
     /** @export {?function(!State): void} */
@@ -72,12 +72,12 @@ class Client {
     /** @private @const {!Answers<!Map<string, string>>} The same of what is said once. */
     this.passing_ = new Answers();
     /** @private @const {!Journal} */
-    this.journal_ = new Journal(
-        optional(options.maxQueued, 1000),
-        optional(options.maxQueuedBytes, 1024 * 1024));
+    this.journal_ = new Journal(options.maxQueued, options.maxQueuedBytes);
     /** @private @const {!Requests} */
     this.requests_ = new Requests(
         this.journal_, (id, data) => this.hand_(id, data, false));
+    /** @private @const {!Turns} */
+    this.turns_ = new Turns();
     /** @private @const {!Emitter<!State>} */
     this.states_ = new Emitter();
     /** @private @const {!Emitter<!QmqError>} */
@@ -136,11 +136,12 @@ class Client {
     const subscription = new Subscription(destination, onmessage, options, {
       unsubscribe: () => this.unsubscribe_(id),
       unsettled: () => this.unsettled_(options.ack === 'client'),
+      refused: (error) => this.errors_.emit(error, this.onerror),
       read: (frame, unsettled) => this.message_(frame, unsettled),
     });
     const data = this.subscriptions_.add(subscription);
     if (this.final_) {
-      this.subscriptions_.failAll(this.final_, false);
+      this.subscriptions_.failAll(this.final_);
     } else if (this.state_ === State.OPEN) {
       this.link_.send(data);
     }
@@ -150,29 +151,24 @@ class Client {
   /**
    * @export
    * @param {string} destination
-   * @param {*} body Text, bytes, or anything that JSON knows.
+   * @param {*} body Text, bytes, a Blob, or anything that JSON knows.
    * @param {!PublishOptions=} options
    * @return {!Promise<void>} Resolves when the server has it; rejects with a
    *     qmq.Error, or a TypeError if the body is none.
    */
   publish(
       destination, body, options = /** @type {!PublishOptions} */ ({})) {
-    const id = this.receiptId_();
-    const isAnswered = options.receipt !== false;
-    let data;
-    try {
-      const payload = bodies.encode(body, options.contentType);
-      data = isAnswered ?
+    return this.turns_.take(body, options.contentType, (payload) => {
+      const id = this.receiptId_();
+      const isAnswered = options.receipt !== false;
+      const refusal = this.hand_(id, isAnswered ?
           frames.send(destination, payload, id, options.headers, this.name_ + id) :
-          frames.send(destination, payload, null, options.headers);
-    } catch (error) {
-      return Promise.reject(error);
-    }
-    const refusal = this.hand_(id, data, isAnswered);
-    if (refusal) return Promise.reject(refusal);
-    return isAnswered ?
-        this.published_.expect(id, () => {}, () => this.journal_.remove(id)) :
-        Promise.resolve();
+          frames.send(destination, payload, null, options.headers), isAnswered);
+      if (refusal) throw refusal;
+      return isAnswered ?
+          this.published_.expect(id, () => {}, () => this.journal_.remove(id)) :
+          Promise.resolve();
+    });
   }
 
   /**
@@ -187,11 +183,10 @@ class Client {
    */
   request(
       destination, body, options = /** @type {!RequestOptions} */ ({})) {
-    try {
-      return this.requests_.ask(this.receiptId_(), destination, body, options);
-    } catch (error) {
-      return Promise.reject(error);
-    }
+    return this.turns_.take(
+        body, options.contentType,
+        (payload) => this.requests_.ask(
+            this.receiptId_(), destination, payload, /** @type {!RequestOptions} */ (options)));
   }
 
   /**
@@ -247,6 +242,22 @@ class Client {
         this.requests_.receive(this.message_(frame, this.unsettled_(false)));
       }
       // Otherwise the page unsubscribed while it was on its way.
+    } else if (frame.command === 'ERROR') {
+      this.refuse_(QmqError.fromFrame(frame), headers);
+    }
+  }
+
+  /**
+   * One frame was without effect; everything else goes on.
+   * @param {!QmqError} error
+   * @param {!Map<string, string>} headers
+   * @private
+   */
+  refuse_(error, headers) {
+    error.isRefusal = true;
+    if (!this.blame_(headers.get('receipt-id') || '', error)) {
+      // A publish without a receipt is heard of nowhere else.
+      this.errors_.emit(error, this.onerror);
     }
   }
 
@@ -270,8 +281,7 @@ class Client {
     return new Unsettled(isCumulative, (command, id, requeue) => {
       const receipt = this.receiptId_();
       // If the connection ends, the message goes back, and the page is told.
-      return quiet(this.pass_(
-          frames.settle(command, id, receipt, requeue), receipt));
+      return this.pass_(frames.settle(command, id, receipt, requeue), receipt);
     });
   }
 
@@ -322,23 +332,27 @@ class Client {
   unsubscribe_(id) {
     const subscription = this.subscriptions_.take(id);
     if (!subscription) return Promise.resolve();
-    quiet(subscription.ready);
-    subscription.fail(new QmqError('closed', 'Unsubscribed'), false);
+    subscription.fail(new QmqError('closed', 'Unsubscribed'));
     if (this.state_ !== State.OPEN) return Promise.resolve();
     const receipt = this.receiptId_();
-    // The end of the connection is its end too.
-    return this.pass_(frames.unsubscribe(id, receipt), receipt).catch(() => {});
+    return quiet(this.pass_(frames.unsubscribe(id, receipt), receipt).catch((reason) => {
+      const error = /** @type {!QmqError} */ (reason);
+      // The end of the connection is its end too.
+      if (error.isRefusal && error.code !== 'unknown-id') throw error;
+    }));
   }
 
   /**
    * The connection ended. Only the frame that the server names is to blame, and
-   * it is not sent again.
+   * it is not sent again; if something between found one too large and did not
+   * say which, the largest is.
    * @param {!QmqError} error
    * @param {string|undefined} culprit
    * @param {boolean} isFinal
    * @private
    */
   lose_(error, culprit, isFinal) {
+    if (error.code === 'frame-too-large' && !isFinal) culprit = this.journal_.largest;
     const isBlamed = culprit !== undefined && this.blame_(culprit, error);
     if (isFinal) {
       this.finish_(
@@ -347,7 +361,7 @@ class Client {
       return;
     }
     this.subscriptions_.lose();
-    this.passing_.failAll(error, true);
+    this.passing_.failAll(error);
     this.requests_.lose();
     const isNew = this.state_ !== State.WAITING;
     this.state_ = State.WAITING;
@@ -378,7 +392,7 @@ class Client {
     this.link_.stop();
     this.journal_.clear();
     for (const waiting of [this.published_, this.passing_, this.requests_, this.subscriptions_]) {
-      waiting.failAll(others, isExpected);
+      waiting.failAll(others);
     }
     this.state_ = State.CLOSED;
     if (!isExpected) this.errors_.emit(error, this.onerror);
@@ -401,15 +415,6 @@ class Client {
 function randomName() {
   const numbers = crypto.getRandomValues(new Uint32Array(3));
   return Array.from(numbers, (number) => number.toString(36)).join('') + '-';
-}
-
-/**
- * @param {number|undefined} value
- * @param {number} fallback
- * @return {number}
- */
-function optional(value, fallback) {
-  return value === undefined ? fallback : value;
 }
 
 exports = Client;

@@ -57,7 +57,7 @@ testSuite({
     assertEquals(location.origin + '/stomp', fake.url);
     assertArrayEquals(
         [['accept-version', '1.2'], ['host', location.hostname],
-          ['heart-beat', '0,0'], ['login', 'me'], ['passcode', 'secret'],
+          ['heart-beat', '25000,25000'], ['refusals', 'true'], ['login', 'me'], ['passcode', 'secret'],
           ['x', 'y']],
         Array.from(frame.headers));
     assertEquals(State.OPEN, client.state);

@@ -14,11 +14,13 @@ const {Decoder} = goog.require('qmq.stomp.codec');
 
 /**
  * Hears of a connection: onconnected at most once and first, then any number of
- * onframe, then onend once, unless the owner closed the connection itself.
+ * onframe, with an onheard before all that came together, then onend once, unless the owner closed the connection itself.
  * @record
  */
 class Owner {
   constructor() {
+    /** @type {function(): void} Something came, be it a frame or not. */
+    this.onheard;
     /** @type {function(!Frame): void} The server took the login. */
     this.onconnected;
     /** @type {function(!Frame): void} */
@@ -85,6 +87,7 @@ class Connection {
    * @private
    */
   read_(data) {
+    this.owner_.onheard();
     for (const frame of this.decoder_.feed(data)) {
       // The page may have ended it while it handled the frame before.
       if (this.isEnded_) return;
@@ -99,21 +102,18 @@ class Connection {
    * @private
    */
   handle_(frame) {
-    switch (frame.command) {
-      case 'CONNECTED':
-        this.wasOpen_ = true;
-        this.owner_.onconnected(frame);
-        break;
-      case 'ERROR':
-        this.end_(QmqError.fromFrame(frame), frame.headers.get('receipt-id'));
-        break;
-      default:
-        this.owner_.onframe(frame);
+    if (frame.command === 'CONNECTED') {
+      this.wasOpen_ = true;
+      this.owner_.onconnected(frame);
+    } else if (frame.command === 'ERROR' && frame.headers.get('fatal') !== 'false') {
+      this.end_(QmqError.fromFrame(frame), frame.headers.get('receipt-id'));
+    } else {
+      this.owner_.onframe(frame);
     }
   }
 
   /**
-   * An ERROR is the end although the server has still to close: it reads
+   * Such an ERROR is the end although the server has still to close: it reads
    * nothing after it.
    * @param {!QmqError} error
    * @param {string=} culprit

@@ -9,11 +9,14 @@ const testSuite = goog.require('goog.testing.testSuite');
 
 const HELLO = 'CONNECT\naccept-version:1.2\n\n\0';
 
+let sounds = 0;
+
 /** Opens a connection; answers what its owner hears, and both ends. */
 function start(also = () => {}) {
   const heard = [];
   const fake = new FakeTransport();
   const connection = new Connection(fake, 'https://h/stomp', HELLO, {
+    onheard: () => sounds++,
     onconnected: (frame) => heard.push(frame.command),
     onframe: (frame) => {
       heard.push(frame.command);
@@ -42,6 +45,24 @@ testSuite({
     fake.receiveData('ERROR\ncode:bad-header\nreceipt-id:5\n\n\0MESSAGE\n\n\0');
     assertArrayEquals(['CONNECTED', 'bad-header 5'], heard);
     assertFalse(fake.isOpen);
+  },
+
+  async testARefusalOfOneFrameDoesNotEndIt() {
+    const {heard, fake} = start();
+    await fake.accept();
+    fake.receiveData('ERROR\ncode:bad-header\nreceipt-id:5\nfatal:false\n\n\0MESSAGE\n\n\0');
+    assertArrayEquals(['CONNECTED', 'ERROR', 'MESSAGE'], heard);
+    assertTrue(fake.isOpen);
+  },
+
+  async testWhateverComesIsHeard() {
+    const {heard, fake} = start();
+    await fake.accept();
+    sounds = 0;
+    fake.receiveData('\n');
+    fake.receiveData('MESS');
+    assertEquals(2, sounds);
+    assertArrayEquals(['CONNECTED'], heard);
   },
 
   async testBytesThatAreNoFrameEndItAfterTheGoodOnes() {

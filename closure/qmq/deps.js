@@ -7,7 +7,7 @@ goog.addDependency('../qmq/answers.js', ['qmq.Answers'], [], {'lang': 'es6', 'mo
 goog.addDependency('../qmq/backoff.js', ['qmq.Backoff'], [], {'lang': 'es6', 'module': 'goog'});
 goog.addDependency('../qmq/body.js', ['qmq.body'], [], {'lang': 'es6', 'module': 'goog'});
 goog.addDependency('../qmq/callback.js', ['qmq.callback'], [], {'lang': 'es6', 'module': 'goog'});
-goog.addDependency('../qmq/client.js', ['qmq.Client'], ['qmq.Answers', 'qmq.Emitter', 'qmq.Error', 'qmq.Journal', 'qmq.Link', 'qmq.Message', 'qmq.Requests', 'qmq.State', 'qmq.Subscription', 'qmq.Subscriptions', 'qmq.Unsettled', 'qmq.body', 'qmq.net.address', 'qmq.stomp.frames'], {'lang': 'es6', 'module': 'goog'});
+goog.addDependency('../qmq/client.js', ['qmq.Client'], ['qmq.Answers', 'qmq.Emitter', 'qmq.Error', 'qmq.Journal', 'qmq.Link', 'qmq.Message', 'qmq.Requests', 'qmq.State', 'qmq.Subscription', 'qmq.Subscriptions', 'qmq.Turns', 'qmq.Unsettled', 'qmq.net.address', 'qmq.stomp.frames'], {'lang': 'es6', 'module': 'goog'});
 goog.addDependency('../qmq/closure/clientevent.js', ['qmq.closure.ClientEvent'], ['goog.events.Event'], {'lang': 'es6', 'module': 'goog'});
 goog.addDependency('../qmq/closure/eventclient.js', ['qmq.closure.EventClient'], ['goog.events.EventTarget', 'qmq.Client', 'qmq.closure.ClientEvent'], {'lang': 'es6', 'module': 'goog'});
 goog.addDependency('../qmq/connect.js', ['qmq.connect'], ['qmq.Client'], {'lang': 'es6', 'module': 'goog'});
@@ -17,11 +17,12 @@ goog.addDependency('../qmq/emitter.js', ['qmq.Emitter'], ['qmq.callback'], {'lan
 goog.addDependency('../qmq/error.js', ['qmq.Error'], ['qmq.errorcode'], {'lang': 'es6', 'module': 'goog'});
 goog.addDependency('../qmq/errorcode.js', ['qmq.errorcode'], [], {'lang': 'es6', 'module': 'goog'});
 goog.addDependency('../qmq/granted.js', ['qmq.granted'], [], {'lang': 'es6', 'module': 'goog'});
+goog.addDependency('../qmq/heartbeat.js', ['qmq.Heartbeat'], [], {'lang': 'es6', 'module': 'goog'});
 goog.addDependency('../qmq/journal.js', ['qmq.Journal'], ['qmq.stomp.codec'], {'lang': 'es6', 'module': 'goog'});
 goog.addDependency('../qmq/ladder.js', ['qmq.Ladder'], [], {'lang': 'es6', 'module': 'goog'});
-goog.addDependency('../qmq/link.js', ['qmq.Link'], ['qmq.Backoff', 'qmq.Connection', 'qmq.Error', 'qmq.Ladder', 'qmq.login', 'qmq.net.LongPollingTransport', 'qmq.net.StreamingTransport', 'qmq.net.WebSocketTransport', 'qmq.stomp.frames'], {'lang': 'es8', 'module': 'goog'});
+goog.addDependency('../qmq/link.js', ['qmq.Link'], ['qmq.Backoff', 'qmq.Connection', 'qmq.Error', 'qmq.Heartbeat', 'qmq.Ladder', 'qmq.login', 'qmq.net.LongPollingTransport', 'qmq.net.StreamingTransport', 'qmq.net.WebSocketTransport', 'qmq.stomp.frames'], {'lang': 'es8', 'module': 'goog'});
 goog.addDependency('../qmq/login.js', ['qmq.login'], [], {'lang': 'es8', 'module': 'goog'});
-goog.addDependency('../qmq/message.js', ['qmq.Message'], ['qmq.Error'], {'lang': 'es6', 'module': 'goog'});
+goog.addDependency('../qmq/message.js', ['qmq.Message'], ['qmq.Answers', 'qmq.Error'], {'lang': 'es6', 'module': 'goog'});
 goog.addDependency('../qmq/net/address.js', ['qmq.net.address'], [], {'lang': 'es6', 'module': 'goog'});
 goog.addDependency('../qmq/net/listener.js', ['qmq.net.Listener'], [], {'lang': 'es6', 'module': 'goog'});
 goog.addDependency('../qmq/net/longpollingtransport.js', ['qmq.net.LongPollingTransport'], ['qmq.net.PollTransport'], {'lang': 'es6', 'module': 'goog'});
@@ -33,7 +34,7 @@ goog.addDependency('../qmq/net/transport.js', ['qmq.net.Transport'], [], {'lang'
 goog.addDependency('../qmq/net/transportkind.js', ['qmq.net.TransportKind'], [], {'lang': 'es6', 'module': 'goog'});
 goog.addDependency('../qmq/net/websockettransport.js', ['qmq.net.WebSocketTransport'], ['qmq.net.address'], {'lang': 'es6', 'module': 'goog'});
 goog.addDependency('../qmq/options.js', ['qmq.options'], [], {'lang': 'es6', 'module': 'goog'});
-goog.addDependency('../qmq/requests.js', ['qmq.Requests'], ['qmq.Answers', 'qmq.Error', 'qmq.body', 'qmq.stomp.frames'], {'lang': 'es6', 'module': 'goog'});
+goog.addDependency('../qmq/requests.js', ['qmq.Requests'], ['qmq.Answers', 'qmq.Error', 'qmq.stomp.frames'], {'lang': 'es6', 'module': 'goog'});
 goog.addDependency('../qmq/state.js', ['qmq.State'], [], {'lang': 'es6', 'module': 'goog'});
 goog.addDependency('../qmq/stomp/bytebuffer.js', ['qmq.stomp.ByteBuffer'], [], {'lang': 'es6', 'module': 'goog'});
 goog.addDependency('../qmq/stomp/codec.js', ['qmq.stomp.codec'], ['qmq.Error', 'qmq.stomp.Decoder', 'qmq.stomp.escape'], {'lang': 'es6', 'module': 'goog'});
@@ -45,4 +46,5 @@ goog.addDependency('../qmq/stomp/head.js', ['qmq.stomp.head'], ['qmq.stomp.escap
 goog.addDependency('../qmq/subscription.js', ['qmq.Subscription'], ['qmq.Answers', 'qmq.Cursor', 'qmq.callback', 'qmq.granted', 'qmq.stomp.frames'], {'lang': 'es6', 'module': 'goog'});
 goog.addDependency('../qmq/subscriptions.js', ['qmq.Subscriptions'], [], {'lang': 'es6', 'module': 'goog'});
 goog.addDependency('../qmq/testing/faketransport.js', ['qmq.testing.FakeTransport'], ['qmq.stomp.codec'], {'lang': 'es8', 'module': 'goog'});
+goog.addDependency('../qmq/turns.js', ['qmq.Turns'], ['qmq.Answers', 'qmq.body'], {'lang': 'es6', 'module': 'goog'});
 goog.addDependency('../qmq/unsettled.js', ['qmq.Unsettled'], ['qmq.Answers', 'qmq.Error'], {'lang': 'es6', 'module': 'goog'});

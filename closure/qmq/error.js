@@ -22,6 +22,9 @@ const errorcode = goog.require('qmq.errorcode');
  */
 const SILENT = new Set([1000, 1005, 1006]);
 
+/** @const {number} The close number of a message that is too large for somebody on the way. */
+const TOO_LARGE = 1009;
+
 /** @const {!TextDecoder} */
 const UTF8 = new TextDecoder();
 
@@ -48,6 +51,8 @@ class QmqError extends Error {
      * @type {number}
      */
     this.retryAfter = 0;
+    /** @type {boolean} Whether the server refused one frame, and goes on. */
+    this.isRefusal = false;
   }
 
   /**
@@ -70,8 +75,8 @@ class QmqError extends Error {
 
   /**
    * A connection that ended without an ERROR frame. Our server gives the code
-   * as the reason; for other reasons the first code of that number stands, and
-   * the reason is the detail.
+   * as the reason. Whatever else closes it, a proxy for example, with whatever
+   * number, has cut it, and it is worth another try.
    * @param {number} close The WebSocket close number.
    * @param {string} reason
    * @param {boolean} wasOpen Whether the server had been reached at all.
@@ -79,14 +84,18 @@ class QmqError extends Error {
    */
   static fromClose(close, reason, wasOpen) {
     const named = errorcode.TABLE.get(reason);
+    if (close === TOO_LARGE) {
+      // What was too large is not sent again; the rest may well be.
+      return new QmqError('frame-too-large', named ? '' : reason, null, true);
+    }
     if (named && named.close === close) return new QmqError(reason);
     for (const code of errorcode.TABLE.keys()) {
-      const number = errorcode.TABLE.get(code).close;
-      if (number === close && !SILENT.has(close)) {
-        return new QmqError(code, reason);
-      }
+      const row = errorcode.TABLE.get(code);
+      // Where it is of use to come back, the number alone says why.
+      if (row.close === close && row.retry && !SILENT.has(close)) return new QmqError(code, reason);
     }
-    return new QmqError(wasOpen ? 'connection-lost' : 'connect-failed', reason);
+    const detail = SILENT.has(close) ? reason : `closed with ${close}: ${reason}`;
+    return new QmqError(wasOpen ? 'connection-lost' : 'connect-failed', detail);
   }
 }
 

@@ -58,13 +58,34 @@ testSuite({
     const error = QmqError.fromClose(1007, 'bad-utf8', true);
     assertEquals('bad-utf8', error.code);
     assertEquals('', error.detail);
-    const other = QmqError.fromClose(1009, 'bad-utf8', true);
-    assertEquals('frame-too-large', other.code);
+    const other = QmqError.fromClose(1013, 'bad-utf8', true);
+    assertEquals('too-many-connections', other.code);
     assertEquals('bad-utf8', other.detail);
   },
 
+  testACloseBySomethingBetweenIsACutWhateverItsNumber() {
+    for (const number of [1001, 1002, 1003, 1007, 1008, 1010, 1015, 3000, 4403, 4501, 4999]) {
+      for (const reason of ['', 'go away', 'bad-utf8 ']) {
+        const error = QmqError.fromClose(number, reason, true);
+        assertEquals('connection-lost', error.code);
+        assertEquals(`closed with ${number}: ${reason}`, error.detail);
+        assertTrue(error.retry);
+        assertEquals('connect-failed', QmqError.fromClose(number, reason, false).code);
+      }
+    }
+  },
+
+  testACloseForSizeIsNoReasonToStayAway() {
+    for (const reason of ['', 'too big', 'frame-too-large']) {
+      const error = QmqError.fromClose(1009, reason, true);
+      assertEquals('frame-too-large', error.code);
+      assertTrue(error.retry);
+    }
+  },
+
   testACloseThatTellsNothing() {
-    for (const number of [1000, 1001, 1005, 1006, 4999]) {
+    for (const number of [1000, 1005, 1006]) {
+      assertEquals('', QmqError.fromClose(number, '', true).detail);
       assertEquals('connection-lost', QmqError.fromClose(number, '', true).code);
       assertEquals('connect-failed', QmqError.fromClose(number, '', false).code);
     }

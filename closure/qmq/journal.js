@@ -22,10 +22,10 @@ class Entry {
 
 class Journal {
   /**
-   * @param {number} maxMessages
-   * @param {number} maxBytes
+   * @param {number=} maxMessages
+   * @param {number=} maxBytes
    */
-  constructor(maxMessages, maxBytes) {
+  constructor(maxMessages = 1000, maxBytes = 1024 * 1024) {
     /** @private @const {number} */
     this.maxMessages_ = maxMessages;
     /** @private @const {number} */
@@ -61,6 +61,17 @@ class Journal {
    */
   has(id) {
     return this.entries_.has(id);
+  }
+
+  /** @return {string} The id of the largest that it has; empty for none. */
+  get largest() {
+    let found = '';
+    let most = 0;
+    for (const [id, {data}] of this.entries_) {
+      const size = codec.byteLength(data);
+      if (size > most) [found, most] = [id, size];
+    }
+    return found;
   }
 
   /** @param {string} id Of what is done, or no longer wanted. */

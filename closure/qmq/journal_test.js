@@ -35,6 +35,17 @@ testSuite({
     assertArrayEquals([], flushed(journal));
   },
 
+  testTheLargestIsKnown() {
+    const journal = new Journal(9, 99);
+    assertEquals('', journal.largest);
+    journal.add('1', 'a', true);
+    journal.add('2', 'äöü', true);
+    journal.add('3', 'abcd', false);
+    assertEquals('2', journal.largest);
+    journal.remove('2');
+    assertEquals('3', journal.largest);
+  },
+
   testItHasALimitOfMessages() {
     const journal = new Journal(2, 99);
     journal.add('1', 'a', true);

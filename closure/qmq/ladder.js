@@ -18,6 +18,9 @@ const /** number */ MEMORY = 300000;
 /** How long a transport may take when nothing is known, in milliseconds. */
 const /** number */ PATIENCE = 5000;
 
+/** No transport gets longer, however slow everything was before. */
+const /** number */ LONGEST = 30000;
+
 class Ladder {
   /**
    * @param {!Array<!TransportKind>} kinds The best first.
@@ -44,12 +47,16 @@ class Ladder {
      * @type {number}
      */
     this.patience = PATIENCE;
+    /** @private {boolean} Whether any took too long in this round. */
+    this.isSlow_ = false;
     this.remember_();
   }
 
   /** Begins another round. */
   begin() {
     this.reasons_ = '';
+    if (this.isSlow_) this.patience = Math.min(2 * this.patience, LONGEST);
+    this.isSlow_ = false;
     const kinds = this.kinds_.filter((kind) => kind.enabled());
     const best = Date.now() - this.since_ < MEMORY ? this.worked_ : null;
     this.left_ = kinds.filter((kind) => kind !== best);
@@ -71,6 +78,11 @@ class Ladder {
     this.reasons_ += `${this.reasons_ && '; '}${kind.transportName}: ${reason}`;
   }
 
+  /** One took too long: the network may be slow, so the next round waits longer. */
+  grow() {
+    this.isSlow_ = true;
+  }
+
   /** The connection ended, or could not be made: the next round is another. */
   lose() {
     this.failed_++;
@@ -86,7 +98,8 @@ class Ladder {
     }
     this.worked_ = kind;
     this.failed_ = 0;
-    this.patience = Math.max(2000, 6 * milliseconds);
+    this.isSlow_ = false;
+    this.patience = Math.min(Math.max(2000, 6 * milliseconds), LONGEST);
     try {
       this.storage_().setItem(KEY, this.since_ + ' ' + kind.transportName);
     } catch (error) {

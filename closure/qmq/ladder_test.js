@@ -100,6 +100,28 @@ testSuite({
     assertEquals(6000, ladder.patience);
   },
 
+  testItsPatienceGrowsWhileEverythingTakesTooLong() {
+    const ladder = new Ladder(KINDS, storage);
+    const waited = [];
+    for (let i = 0; i < 5; i++) {
+      round(ladder);
+      ladder.grow();
+      ladder.grow();
+      waited.push(ladder.patience);
+      ladder.lose();
+    }
+    assertArrayEquals([5000, 10000, 20000, 30000, 30000], waited);
+    round(ladder);
+    round(ladder);  // Refused at once is not slow.
+    assertEquals(30000, ladder.patience);
+    ladder.grow();
+    ladder.succeed(KINDS[0], 9000);
+    assertEquals(30000, ladder.patience);
+    ladder.succeed(KINDS[0], 100);
+    round(ladder);
+    assertEquals(2000, ladder.patience);
+  },
+
   testWithoutStorageTheClientRemembersAlone() {
     const denied = () => {
       throw new Error('SecurityError');

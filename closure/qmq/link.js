@@ -4,9 +4,11 @@
  * the connection ends, until it is stopped or the server says that there is no
  * use. What was said on a connection it neither knows nor repeats.
  *
- * Of an older connection nothing is ever heard. While a connection is open no
- * timer runs but the one by which a new token is fetched before the old expires. When the page is shown, or the network comes back, it looks at
- * once whether the connection is still alive.
+ * Of an older connection nothing is ever heard. While a connection is open two
+ * timers may run: by one a new token is fetched before the old expires, by the
+ * other nobody is waited for who is silent (qmq.Heartbeat). When the page is
+ * shown, or the network comes back, it looks at once whether the connection is
+ * still alive.
  */
 
 goog.module('qmq.Link');
@@ -14,6 +16,7 @@ goog.module('qmq.Link');
 const Backoff = goog.require('qmq.Backoff');
 const Connection = goog.require('qmq.Connection');
 const Frame = goog.requireType('qmq.stomp.Frame');
+const Heartbeat = goog.require('qmq.Heartbeat');
 const Ladder = goog.require('qmq.Ladder');
 const LongPollingTransport = goog.require('qmq.net.LongPollingTransport');
 const QmqError = goog.require('qmq.Error');
@@ -26,6 +29,9 @@ const {ClientOptions} = goog.requireType('qmq.options');
 
 /** After less than this many milliseconds a connection did not really work. */
 const /** number */ STABLE = 500;
+
+/** Between signs of life, unless the page says otherwise, in milliseconds. */
+const /** number */ BEAT = 25000;
 
 /** What may mean that the page was away, or its network. */
 const /** !Array<string> */ OCCASIONS = ['online', 'pageshow', 'focus'];
@@ -79,6 +85,12 @@ class Link {
     this.options_ = options;
     /** @private @const {!Owner} */
     this.owner_ = owner;
+    /** @private @const {number} */
+    this.beat_ = options.heartBeat === undefined ? BEAT : options.heartBeat;
+    /** @private {?Heartbeat} Of the open connection. */
+    this.heartbeat_ = null;
+    // What is wrong with the page's headers is told now.
+    this.hello_(new Map(), true);
     /** @private @const {!Ladder} */
     this.ladder_ = new Ladder(
         options.transports || [WebSocketTransport, StreamingTransport, LongPollingTransport]);
@@ -117,12 +129,11 @@ class Link {
     this.isWaiting_ = false;
     this.setTimer_(null);
     this.owner_.ondial();
-    /** @type {string|!Uint8Array} */
-    let hello = '';
+    let headers;
     let problem = null;
     try {
-      const headers = await login.headers(this.options_);
-      hello = frames.connect(this.url_.hostname, headers, this.options_.headers);
+      headers = await login.headers(this.options_);
+      this.hello_(headers, true);
     } catch (error) {
       problem = error instanceof QmqError ?
           error :
@@ -133,13 +144,26 @@ class Link {
       this.lose_(problem);
     } else {
       this.ladder_.begin();
-      this.climb_(hello);
+      this.climb_(/** @type {!Map<string, string>} */ (headers));
     }
   }
 
   /** @param {string|!Uint8Array} data A frame; after onconnected. */
   send(data) {
+    this.heartbeat_.sent();
     this.connection_.send(data);
+  }
+
+  /**
+   * @param {!Map<string, string>} headers Those of the login.
+   * @param {boolean} isBeating Whether the client promises signs of life.
+   * @return {string|!Uint8Array} The CONNECT frame.
+   * @private
+   */
+  hello_(headers, isBeating) {
+    return frames.connect(
+        this.url_.hostname, headers, this.options_.headers,
+        `${isBeating ? this.beat_ : 0},${this.beat_}`);
   }
 
   /** Its owner hears nothing from now on. */
@@ -152,13 +176,13 @@ class Link {
 
   /**
    * Tries the next transport.
-   * @param {string|!Uint8Array} hello The CONNECT frame.
+   * @param {!Map<string, string>} login
    * @private
    */
-  climb_(hello) {
+  climb_(login) {
     const kind = this.ladder_.next();
     if (kind) {
-      this.try_(kind, hello);
+      this.try_(kind, login);
     } else {
       this.lose_(new QmqError('connect-failed', this.ladder_.reasons));
     }
@@ -166,23 +190,34 @@ class Link {
 
   /**
    * @param {!TransportKind} kind
-   * @param {string|!Uint8Array} hello
+   * @param {!Map<string, string>} login
    * @private
    */
-  try_(kind, hello) {
+  try_(kind, login) {
     const began = Date.now();
     const give = (reason) => {
       this.ladder_.fail(kind, reason);
       this.drop_();
-      this.climb_(hello);
+      this.climb_(login);
     };
-    this.connection_ = new Connection(kind, this.url_.href, hello, {
+    // Where requests ask for more, each is a sign of life.
+    const isBeating = !kind.isPolling;
+    this.connection_ = new Connection(kind, this.url_.href, this.hello_(login, isBeating), {
+      onheard: () => {
+        if (this.heartbeat_) this.heartbeat_.heard();
+      },
       onconnected: (frame) => {
         if (this.kind_) return;
         this.setTimer_(null);
         this.kind_ = kind;
         this.since_ = Date.now();
         this.ladder_.succeed(kind, this.since_ - began);
+        this.heartbeat_ = new Heartbeat(
+            this.beat_, frame.headers.get('heart-beat'), isBeating, {
+              beat: () => this.connection_.send('\n'),
+              ask: () => this.probe_(),
+              lose: () => this.lose_(new QmqError('connection-lost', 'Nothing came for too long')),
+            });
         this.renew_(frame);
         this.owner_.onconnected();
       },
@@ -205,7 +240,10 @@ class Link {
       },
     });
     const {patience} = this.ladder_;
-    this.setTimer_(() => give(`no answer in ${patience} ms`), patience);
+    this.setTimer_(() => {
+      this.ladder_.grow();
+      give(`no answer in ${patience} ms`);
+    }, patience);
     this.connection_.open();
   }
 
@@ -224,7 +262,7 @@ class Link {
       try {
         const data = String(await token());
         if (connection !== this.connection_) return;
-        connection.send(frames.send(REFRESH, {data, type: ''}, RENEWAL, undefined));
+        this.send(frames.send(REFRESH, {data, type: ''}, RENEWAL, undefined));
       } catch (error) {
         // It is heard of at that login.
       }
@@ -257,6 +295,8 @@ class Link {
   drop_() {
     this.setTimer_(null);
     clearTimeout(this.renewal_);
+    if (this.heartbeat_) this.heartbeat_.stop();
+    this.heartbeat_ = null;
     if (this.connection_) this.connection_.close();
     this.connection_ = null;
     this.kind_ = null;
@@ -271,13 +311,24 @@ class Link {
     if (this.isWaiting_) {
       this.backoff_.reset();
       this.dial();
-    } else if (this.kind_ && this.timer_ === null) {
-      // Every server answers this, and it changes nothing.
-      this.setTimer_(
-          () => this.lose_(new QmqError('connection-lost', 'No answer')),
-          Math.max(5000, this.ladder_.patience));
-      for (const data of frames.probe(PROBE)) this.connection_.send(data);
+    } else if (this.heartbeat_ && this.heartbeat_.isSilent) {
+      this.lose_(new QmqError('connection-lost', 'Nothing came for too long'));
+    } else {
+      this.probe_();
     }
+  }
+
+  /**
+   * Asks whether anybody is there.
+   * @private
+   */
+  probe_() {
+    if (!this.kind_ || this.timer_ !== null) return;
+    // Every server answers this, and it changes nothing.
+    this.setTimer_(
+        () => this.lose_(new QmqError('connection-lost', 'No answer')),
+        Math.max(5000, this.ladder_.patience));
+    for (const data of frames.probe(PROBE)) this.send(data);
   }
 
   /**

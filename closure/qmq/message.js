@@ -12,6 +12,7 @@ goog.module('qmq.Message');
 const Frame = goog.requireType('qmq.stomp.Frame');
 const QmqError = goog.require('qmq.Error');
 const Unsettled = goog.requireType('qmq.Unsettled');
+const {quiet} = goog.require('qmq.Answers');
 const {NackOptions, PublishOptions} = goog.requireType('qmq.options');
 
 /** @const {!TextDecoder} */
@@ -104,8 +105,8 @@ class Message {
     const to = this.headers['reply-to'];
     const id = this.headers['correlation-id'];
     if (!to) {
-      return Promise.reject(
-          new QmqError('missing-header', 'The message has no reply-to'));
+      return quiet(Promise.reject(
+          new QmqError('missing-header', 'The message has no reply-to')));
     }
     const own = id === undefined ? {} : {'correlation-id': id};
     return this.publish_(

@@ -47,6 +47,13 @@ class ClientOptions {
      */
     this.maxQueuedBytes;
     /**
+     * How many milliseconds there are between signs of life, both ways; after
+     * one and a half times as long without any the connection is given up.
+     * Default 25000; 0 for none.
+     * @export {number|undefined}
+     */
+    this.heartBeat;
+    /**
      * The transports to choose from, the best first. Each that gets through is
      * remembered; if none does, the error says for each why.
      * Default: WebSocket, streaming, long-polling. Tests put a qmq.testing.FakeTransport here.
@@ -109,6 +116,11 @@ class SubscribeOptions {
      * @export {(function(boolean): void)|undefined}
      */
     this.onrecovered;
+    /**
+     * Told if the server refuses the subscription, now or after a return.
+     * @export {(function(!QmqError): void)|undefined}
+     */
+    this.onerror;
     /** @export {!Object<string, string>|undefined} */
     this.headers;
   }

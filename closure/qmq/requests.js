@@ -9,9 +9,9 @@ goog.module('qmq.Requests');
 const Journal = goog.requireType('qmq.Journal');
 const Message = goog.requireType('qmq.Message');
 const QmqError = goog.require('qmq.Error');
-const bodies = goog.require('qmq.body');
 const frames = goog.require('qmq.stomp.frames');
 const {Answers} = goog.require('qmq.Answers');
+const {Payload} = goog.requireType('qmq.body');
 const {RequestOptions} = goog.requireType('qmq.options');
 
 /**
@@ -48,13 +48,14 @@ class Requests extends Answers {
    * @param {string} id Its correlation id, and that of its receipt: the receipt
    *     says nothing new, but makes an ERROR name this request.
    * @param {string} destination
-   * @param {*} body
+   * @param {!Payload} payload
    * @param {!RequestOptions} options
    * @return {!Promise<!Message>}
-   * @throws {TypeError} If the body or the timeout is none.
-   * @throws {QmqError} bad-header, if a header cannot be sent.
+   * @throws {TypeError} If the timeout is none, or a header.
+   * @throws {QmqError} bad-header, if a header cannot be sent, or why it cannot be
+   *     sent at all.
    */
-  ask(id, destination, body, options) {
+  ask(id, destination, payload, options) {
     const timeout = milliseconds(options.timeout);
     // Whoever takes it from a queue later could not answer in time; so much
     // earlier the server can say that nobody has.
@@ -62,10 +63,9 @@ class Requests extends Answers {
     const headers = Object.assign(
         {'expiration': String(useful)}, options.headers,
         {'reply-to': REPLIES, 'correlation-id': id});
-    const payload = bodies.encode(body, options.contentType);
     const data = frames.send(destination, payload, id, headers);
     const refusal = this.send_(id, data);
-    if (refusal) return Promise.reject(refusal);
+    if (refusal) throw refusal;
     const timer = setTimeout(() => {
       this.journal_.remove(id);
       this.fail(id, new QmqError(
@@ -90,7 +90,7 @@ class Requests extends Answers {
   /** The address of the replies has gone with its connection. */
   lose() {
     this.failAll(
-        new QmqError('connection-lost', 'The reply cannot come any more'), false,
+        new QmqError('connection-lost', 'The reply cannot come any more'),
         (id) => this.journal_.has(id));
   }
 }

@@ -30,6 +30,8 @@ class Owner {
     this.unsettled;
     /** @type {function(!Frame, !Unsettled): !Message} */
     this.read;
+    /** @type {function(!QmqError): void} Hears why, where the page has no function for it. */
+    this.refused;
   }
 }
 
@@ -48,19 +50,24 @@ class Subscription {
      * @export {?function(boolean): void}
      */
     this.onrecovered = options.onrecovered || null;
+    /**
+     * Told if the server refuses it, now or after a return: then it has ended.
+     * Without it the client's error event tells.
+     * @export {?function(!QmqError): void}
+     */
+    this.onerror = options.onerror || null;
     /** @private {function(!Granted): void} */
     this.resolve_;
     /** @private {function(!QmqError): void} */
     this.reject_;
     /**
-     * What the server granted. Rejects if the subscription never came to be;
-     * whoever does not wait for it hears of that by the error event.
+     * What the server granted. Rejects if the subscription never came to be.
      * @export @const {!Promise<!Granted>}
      */
-    this.ready = new Promise((resolve, reject) => {
+    this.ready = quiet(new Promise((resolve, reject) => {
       this.resolve_ = resolve;
       this.reject_ = reject;
-    });
+    }));
     /** @private @const {function(!Message): void} */
     this.onmessage_ = onmessage;
     /** @private @const {!SubscribeOptions} */
@@ -142,11 +149,22 @@ class Subscription {
   /**
    * It never came to be.
    * @param {!QmqError} error
-   * @param {boolean} isExpected
    */
-  fail(error, isExpected) {
-    if (isExpected) quiet(this.ready);
+  fail(error) {
     this.reject_(error);
+  }
+
+  /**
+   * The server does not want it, or not any more.
+   * @param {!QmqError} error
+   */
+  refuse(error) {
+    this.fail(error);
+    if (this.onerror) {
+      callback.run(this.onerror, error);
+    } else if (error.isRefusal) {
+      this.owner_.refused(error);
+    }
   }
 
   /** The connection ended. */

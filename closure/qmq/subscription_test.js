@@ -12,6 +12,7 @@ const testSuite = goog.require('goog.testing.testSuite');
 /** What the page was told. */
 let told;
 let ends;
+let refusals;
 
 function make(destination = '/topic/*', options = {}) {
   return new Subscription(
@@ -26,6 +27,7 @@ function make(destination = '/topic/*', options = {}) {
           unsettled.add(frame.headers.get('ack') || '');
           return {id: frame.headers.get('message-id'), unsettled};
         },
+        refused: (error) => refusals.push(error),
       });
 }
 
@@ -48,6 +50,7 @@ testSuite({
   setUp() {
     told = [];
     ends = 0;
+    refusals = [];
   },
 
   testDelivers() {
@@ -124,10 +127,24 @@ testSuite({
     assertUndefined(await current.unsettled.settle('ACK', '1', true));
   },
 
+  async testARefusalIsToldToItsOwnFunctionOrToTheClient() {
+    const error = new QmqError('forbidden');
+    error.isRefusal = true;
+    const silent = make();
+    silent.refuse(error);
+    assertEquals(error, await assertRejects(silent.ready));
+    assertArrayEquals([error], refusals);
+    const sub = make('/topic/a', {onerror: (e) => told.push(e)});
+    grant(sub, {});
+    told.length = 0;
+    sub.refuse(error);  // After a return.
+    assertArrayEquals([error], told);
+    assertArrayEquals([error], refusals);
+  },
+
   async testItNeverCameToBe() {
     const sub = make();
-    sub.fail(new QmqError('bad-pattern'), false);
+    sub.fail(new QmqError('bad-pattern'));
     assertEquals('bad-pattern', (await assertRejects(sub.ready)).code);
-    make().fail(new QmqError('closed'), true);  // Nobody is bothered.
   },
 });

@@ -95,8 +95,9 @@ class Subscriptions {
    */
   fail(receipt, error) {
     const subscription = this.take(this.awaited_.get(receipt) || '');
-    if (subscription) subscription.fail(error, false);
-    return !!subscription;
+    if (subscription) subscription.refuse(error);
+    // One that the page has ended meanwhile is not there.
+    return this.awaited_.delete(receipt);
   }
 
   /** The connection ended. */
@@ -108,11 +109,10 @@ class Subscriptions {
   /**
    * The client ended.
    * @param {!QmqError} error
-   * @param {boolean} isExpected
    */
-  failAll(error, isExpected) {
+  failAll(error) {
     this.lose();
-    this.all_.forEach((subscription) => subscription.fail(error, isExpected));
+    this.all_.forEach((subscription) => subscription.fail(error));
     this.all_.clear();
   }
 }

@@ -14,7 +14,8 @@ function sub(name) {
   return {
     frame: (id, receipt) => `${name} ${id} ${receipt}`,
     grant: (headers) => told.push(name + ' ' + headers.get('k')),
-    fail: (error, isExpected) => told.push(`${name} ${error.code} ${isExpected}`),
+    fail: (error) => told.push(`${name} ${error.code}`),
+    refuse: (error) => told.push(`${name} refused ${error.code}`),
     lose: () => told.push(name + ' lost'),
   };
 }
@@ -59,8 +60,15 @@ testSuite({
     assertFalse(all.fail('r0', new QmqError('bad-pattern')));
     assertFalse(all.fail('r9', new QmqError('bad-pattern')));
     assertUndefined(all.get('0'));
-    assertArrayEquals(['a bad-pattern false'], told);
+    assertArrayEquals(['a refused bad-pattern'], told);
     assertEquals(1, all.frames().length);
+  },
+
+  testARefusalOfOneThatThePageHasEndedIsNoNews() {
+    all.add(sub('a'));
+    all.take('0');
+    assertTrue(all.fail('r0', new QmqError('bad-pattern')));
+    assertArrayEquals([], told);
   },
 
   testWhatWasTakenAwayIsGone() {
@@ -83,8 +91,8 @@ testSuite({
 
   testTheEndEndsAll() {
     all.add(sub('a'));
-    all.failAll(new QmqError('closed'), true);
-    assertArrayEquals(['a lost', 'a closed true'], told);
+    all.failAll(new QmqError('closed'));
+    assertArrayEquals(['a lost', 'a closed'], told);
     assertArrayEquals([], all.frames());
   },
 });

@@ -46,9 +46,9 @@ class Unsettled {
       return quiet(Promise.reject(new QmqError('connection-lost', 'It has gone back to its queue')));
     }
     if (!this.ids_.has(id)) {
-      return Promise.reject(new QmqError('unknown-delivery', id ?
+      return quiet(Promise.reject(new QmqError('unknown-delivery', id ?
           'It is settled, or was given back' :
-          'It came settled: subscribe with ack client or client-individual'));
+          'It came settled: subscribe with ack client or client-individual')));
     }
     if (this.isCumulative_) {
       for (const other of Array.from(this.ids_)) {

@@ -80,11 +80,12 @@ async def test_heartbeats_are_no_shorter_than_the_limit(start_node, join):
             await peer.event()
 
 
+@pytest.mark.parametrize("beats", ["0,0", "25000,25000"])
 @pytest.mark.gen_test(timeout=20)
-async def test_a_half_open_peer_is_pinged_and_given_up(start_node, join, witness):
+async def test_a_half_open_peer_is_pinged_and_given_up(start_node, join, witness, beats):
     node = await start_node({"limits.ping_seconds": 0.2, "limits.linger_seconds": 0.1})
     seen = await witness(node)
-    good, bad = await join(node), await join(node)
+    good, bad = await join(node, heart_beat=beats), await join(node, heart_beat=beats)
     bad.pongs = False
 
     async def read():

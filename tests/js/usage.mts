@@ -11,6 +11,7 @@ const options: ClientOptions = {
   token: () => Promise.resolve('abc'),
   headers: {k: 'v'},
   maxQueued: 10,
+  heartBeat: 10000,
   onstate: (state) => state === 'open',
   onerror: (error) => error.retry && error.code + error.detail + error.message,
   transports: [WebSocketTransport, StreamingTransport, LongPollingTransport],
@@ -29,6 +30,9 @@ const sub: Subscription = client.subscribe('/topic/prices.*', (m: Message) => {
   all.reverse();
 }, {maxMessages: 100, maxBytes: 65536, overflow: 'conflate', conflateKey: 'symbol', from: 'earliest'});
 sub.onrecovered = (isWhole: boolean) => client.transport === (isWhole ? 'websocket' : '');
+sub.onerror = (error: QmqError) => error.code === 'forbidden';
+client.subscribe('/topic/b', () => {}, {onerror: (error) => error.detail, headers: {n: 5, b: true}});
+client.publish('/topic/b', new Blob(['x']));
 client.subscribe('/topic/a', () => {}, {cursor: sub.cursor, onrecovered: (isWhole) => !isWhole});
 
 client.subscribe('/queue/jobs', async (m) => {
@@ -71,6 +75,8 @@ client.subscribe('/queue/a', () => {}, {ack: 'auto-settle'});
 client.on('message', () => {});
 // @ts-expect-error the state is the client's own
 client.state = 'open';
+// @ts-expect-error a header is text, a number or a truth value
+client.publish('/topic/a', 'x', {headers: {k: null}});
 // @ts-expect-error a token is a function
 connect('/stomp', {token: 'abc'});
 

@@ -34,4 +34,10 @@ class LongPollingTransport {
  */
 LongPollingTransport.transportName = 'long-polling';
 
+/**
+ * @nocollapse
+ * @const {boolean}
+ */
+LongPollingTransport.isPolling = true;
+
 exports = LongPollingTransport;

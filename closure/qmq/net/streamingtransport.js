@@ -34,4 +34,10 @@ class StreamingTransport {
  */
 StreamingTransport.transportName = 'streaming';
 
+/**
+ * @nocollapse
+ * @const {boolean}
+ */
+StreamingTransport.isPolling = true;
+
 exports = StreamingTransport;

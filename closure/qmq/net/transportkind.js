@@ -23,6 +23,12 @@ class TransportKind {
      */
     this.enabled;
     /**
+     * Whether it asks again and again for what there is, so that the server
+     * knows that it is there.
+     * @export {boolean|undefined}
+     */
+    this.isPolling;
+    /**
      * The URL is absolute, http or https; the kind puts its own scheme in.
      * @export {function(string, !Listener): !Transport}
      */

@@ -14,10 +14,17 @@ const {SubscribeOptions} = goog.requireType('qmq.options');
  * @param {!Map<string, string>} headers
  * @param {!Object<string, string>|undefined} more
  * @return {!Map<string, string>} The first, filled up from the second.
+ * @throws {TypeError} If a value is no text, number or truth value.
  */
 function fillUp(headers, more) {
   for (const name of Object.keys(more || {})) {
-    if (!headers.has(name)) headers.set(name, String(more[name]));
+    if (headers.has(name)) continue;
+    const value = /** @type {*} */ (more[name]);
+    // What String makes of anything else nobody has meant.
+    if (!/^(string|number|boolean|bigint)$/.test(typeof value)) {
+      throw new TypeError(`the header ${name} is no text`);
+    }
+    headers.set(name, String(value));
   }
   return headers;
 }
@@ -26,11 +33,12 @@ function fillUp(headers, more) {
  * @param {string} host
  * @param {!Map<string, string>} login
  * @param {!Object<string, string>|undefined} more
+ * @param {string} beats What is promised and wanted as heart-beats, in milliseconds.
  * @return {string|!Uint8Array}
  */
-function connect(host, login, more) {
+function connect(host, login, more, beats) {
   const headers = new Map([
-    ['accept-version', '1.2'], ['host', host], ['heart-beat', '0,0'], ...login,
+    ['accept-version', '1.2'], ['host', host], ['heart-beat', beats], ['refusals', 'true'], ...login,
   ]);
   return codec.encode('CONNECT', fillUp(headers, more));
 }

@@ -14,11 +14,23 @@ function send(body, receipt, more) {
 testSuite({
   testConnect() {
     assertEquals(
-        'CONNECT\naccept-version:1.2\nhost:example.org\nheart-beat:0,0\n' +
+        'CONNECT\naccept-version:1.2\nhost:example.org\nheart-beat:5,7\nrefusals:true\n' +
             'login:token\npasscode:t:1\nx:y\n\n\0',
         frames.connect(
             'example.org', new Map([['login', 'token'], ['passcode', 't:1']]),
-            {'x': 'y', 'host': 'other'}));
+            {'x': 'y', 'host': 'other'}, '5,7'));
+  },
+
+  testHeadersThatAreNoTextAreRefused() {
+    for (const value of [undefined, null, {}, [], ['x'], () => 1, Symbol('x'), new Date(), new String('x')]) {
+      for (const make of [(more) => send('x', '7', more), (more) => frames.connect('h', new Map(), more, '0,0'),
+        (headers) => frames.subscribe('1', '/topic/a', 'r', {headers})]) {
+        const error = assertThrows(() => make({'name': value}));
+        assertTrue(error instanceof TypeError);
+        assertContains('name', error.message);
+      }
+    }
+    assertContains('\nn:5\nb:true\nbig:9\nt:x\n', send('x', '7', {'n': 5, 'b': true, 'big': BigInt(9), 't': 'x'}));
   },
 
   testSendSaysItsLengthInBytes() {

@@ -318,7 +318,9 @@ class Connection:
             self._silence = 0.0
         else:
             self._silence += self._period
-        allowed = 2 * (owed / 1000 if owed else self._timing.ping)
+        patience = owed / 1000 or self._timing.ping
+        # A client that promises to beat seldom is pinged as others are.
+        allowed = 2 * (min(patience, self._timing.ping) if self.pings else patience)
         error = self.outbox.in_the_way() if self._blocked and not taking else None
         if self._silence >= allowed and (owed or self.pings or self._blocked):
             error = QmqError("heartbeat-lost", f"nothing came for {self._silence:g} seconds")
@@ -330,7 +332,7 @@ class Connection:
         if not self._blocked:
             if owe and not self._sent:
                 self.conversation.beat()
-            if self.pings and not owed and not self._heard and self._silence >= self._timing.ping:
+            if self.pings and not self._heard and self._silence >= self._timing.ping:
                 self.outbox.reply(self.ping())
         self._heard = self._sent = False
         self.flush()
