@@ -4,6 +4,9 @@ import pytest
 from worlds import World
 
 from qmq.core.registry import Rules
+from qmq.session.access import Rights
+from qmq.session.auth import Kind, Principal
+from qmq.session.operations import Operations, Posting
 
 
 def send(client, body, key=None, destination="/queue/a", **headers):
@@ -117,3 +120,32 @@ def test_a_transaction_that_is_aborted_or_refused_leaves_its_keys_free():
     assert [found["code"] for _, found, _ in client.got()] == ["queue-full"]
     assert send(world.client(), "a", "k") == [("RECEIPT", "r")]
     assert world.bodies("/queue/a") == ["a"]
+
+
+def test_key_of_one_destination_is_none_of_another():
+    world = World()
+    client = world.client()
+    send(client, "one", "k", "/queue/a")
+    send(client, "two", "k", "/queue/b")
+    assert (world.bodies("/queue/a"), world.bodies("/queue/b")) == (["one"], ["two"])
+
+
+def test_nobody_makes_a_publish_of_somebody_else_vanish():
+    """On every way to publish: frames, transactions, requests."""
+    world = World()
+    clients = {}
+    for name in ("ann", "bob"):
+        clients[name] = world.client()
+        clients[name].session.rights = Rights(Principal(name, Kind.USER), None)
+    send(clients["bob"], "of bob", "k")
+    assert send(clients["ann"], "of ann", "k") == [("RECEIPT", "r")]
+    clients["ann"].frame("BEGIN", {"transaction": "t"})
+    send(clients["ann"], "of ann too", "l", transaction="t")
+    send(clients["bob"], "of bob too", "l")
+    clients["ann"].frame("COMMIT", {"transaction": "t"})
+    clients["ann"].got()
+    assert world.bodies("/queue/a") == ["of bob", "of ann", "of bob too", "of ann too"]
+    operations = Operations(world.registry, world.limits, world.stats)
+    for name in ("bob", "ann", "ann"):
+        operations.publish(clients[name].session.rights, [Posting("/queue/json", name.encode(), {}, "k")])
+    assert world.bodies("/queue/json") == ["bob", "ann"]

@@ -28,7 +28,7 @@ from qmq.core.memory import Memory
 from qmq.core.message import Envelope, Message
 from qmq.core.options import QueueOptions, Rules, check_same
 from qmq.core.queue import Queue
-from qmq.core.recent import Recent
+from qmq.core.recent import Key, Recent
 from qmq.core.timers import Timers
 from qmq.errors import QmqError
 from qmq.stats import Stats
@@ -103,7 +103,7 @@ class Registry:
         queue.put(message)
         return message
 
-    def repeats(self, key: str) -> bool:
+    def repeats(self, key: Key) -> bool:
         """Whether a publish with this idempotency key has succeeded lately; counted, for it is now dropped."""
         if key not in self.published:
             return False

@@ -23,7 +23,16 @@ from qmq.errors import QmqError
 from qmq.session import stomp_headers, topics
 from qmq.session.access import Rights
 from qmq.session.desk import Asker, Desk
-from qmq.session.publishing import Publishing, check_room, envelope_of, loads_of, passed_on, publish_once, way_to
+from qmq.session.publishing import (
+    Publishing,
+    check_room,
+    envelope_of,
+    key_of,
+    loads_of,
+    passed_on,
+    publish_once,
+    way_to,
+)
 from qmq.session.stomp_headers import Limits
 from qmq.session.topics import Reading, Start
 from qmq.stats import Stats
@@ -204,19 +213,20 @@ class Operations:
                 if not envelope.destination.startswith(TOPIC) and registry.memory.full:
                     raise QmqError("memory-full", "try again a little later")
             way = way_to(registry, envelope.destination)
-            publishings.append(Publishing(way, envelope, posting.body, False, posting.key))
+            key = key_of(rights, envelope, posting.key)
+            publishings.append(Publishing(way, envelope, posting.body, False, key))
         return publishings
 
     def _check_room(self, publishings: list[Publishing]) -> None:
         if len(publishings) > 1:
             published = self.registry.published
-            new = (each for each in publishings if not each.key or each.key not in published)
+            new = (each for each in publishings if each.key is None or each.key not in published)
             check_room(self.registry, loads_of(self.registry, new), "nothing was published")
 
     def _publish(self, publishing: Publishing) -> str:
         body = publishing.body
         text = stomp.is_text(body)
-        if publishing.key:
+        if publishing.key is not None:
             message = publish_once(self.registry, publishing.publish, publishing.envelope, body, text, publishing.key)
         else:
             message = publishing.publish(publishing.envelope, body, text)

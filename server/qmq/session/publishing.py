@@ -15,9 +15,11 @@ from qmq.core.destination import TOPIC
 from qmq.core.memory import OVERHEAD
 from qmq.core.message import Envelope
 from qmq.core.queue import Queue
+from qmq.core.recent import Key
 from qmq.core.registry import Registry
 from qmq.errors import QmqError
 from qmq.session import stomp_headers
+from qmq.session.access import Rights
 
 Publish: TypeAlias = Callable[[Envelope, bytes, bool], Any]
 
@@ -30,7 +32,7 @@ class Publishing:
     envelope: Envelope
     body: bytes
     text: bool
-    key: str = ""
+    key: Key | None = None
 
 
 @dataclass(slots=True)
@@ -73,12 +75,17 @@ def envelope_of(destination: str, headers: Mapping[str, str], kept: Mapping[str,
     return Envelope(intern(destination), kept, priority=priority, ttl=None if ttl < 0 else ttl)
 
 
+def key_of(rights: Rights, envelope: Envelope, key: str) -> Key | None:
+    """What is remembered of a publish with an idempotency key: whose it is, and where it went; None without one."""
+    return (str(rights.principal), envelope.destination, key) if key else None
+
+
 def way_to(registry: Registry, destination: str) -> Publish:
     """What publishes to a destination."""
     return registry.hub.publish if destination.startswith(TOPIC) else registry.publish
 
 
-def publish_once(registry: Registry, publish: Publish, envelope: Envelope, body: bytes, text: bool, key: str) -> Any:
+def publish_once(registry: Registry, publish: Publish, envelope: Envelope, body: bytes, text: bool, key: Key) -> Any:
     """Publishes unless that was done before with the same key; what was published, or None.
 
     Raises:

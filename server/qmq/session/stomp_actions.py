@@ -20,7 +20,7 @@ from qmq.core.subscription import Subscription
 from qmq.errors import QmqError
 from qmq.session import stomp_headers, topics
 from qmq.session.desk import PREFIX, REFRESH, Asker
-from qmq.session.publishing import Publishing, envelope_of, passed_on, publish_once, way_to
+from qmq.session.publishing import Publishing, envelope_of, key_of, passed_on, publish_once, way_to
 from qmq.session.stomp_consumer import DeliveryEncoder, QueueSubscription, key_of_replies
 from qmq.session.stomp_encoder import Encoder
 from qmq.session.stomp_sources import Sources
@@ -156,10 +156,10 @@ class Actions:
                 self._in_sources().declare(envelope.destination, properties)
         publish = way_to(registry, envelope.destination)
         transaction = headers.get("transaction")
-        key = stomp_headers.idempotency_key(headers)
+        key = key_of(self._session.rights, envelope, stomp_headers.idempotency_key(headers))
         if transaction is not None:
             self._in_transaction().add(transaction, Publishing(publish, envelope, body, text, key))
-        elif key:
+        elif key is not None:
             publish_once(registry, publish, envelope, body, text, key)
         else:
             if "receipt" not in headers and lasting and not properties:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from qmq.core.memory import OVERHEAD
+from qmq.core.recent import Key
 from qmq.core.registry import Registry
 from qmq.errors import QmqError
 from qmq.session.publishing import Publishing, check_room, loads_of
@@ -114,7 +115,7 @@ class Transactions:
         for action in actions:
             if isinstance(action, Publishing):
                 action.publish(action.envelope, action.body, action.text)
-                if action.key:
+                if action.key is not None:
                     self._registry.published.add(action.key)
             else:
                 for tag in action.subscription.settling(action.tag):
@@ -148,12 +149,13 @@ class Transactions:
     def _without_repeated(self, actions: list[Publishing | Settling]) -> list[Publishing | Settling]:
         """What is left when each idempotency key counts once, also within a transaction."""
         left: list[Publishing | Settling] = []
-        keys: set[str] = set()
+        keys: set[Key] = set()
         for action in actions:
-            key = action.key if isinstance(action, Publishing) else ""
-            if not key or (key not in keys and not self._registry.repeats(key)):
+            key = action.key if isinstance(action, Publishing) else None
+            if key is None or (key not in keys and not self._registry.repeats(key)):
                 left.append(action)
-                keys.add(key)
+                if key is not None:
+                    keys.add(key)
         return left
 
     def _check(self, actions: list[Publishing | Settling]) -> None:
@@ -171,7 +173,9 @@ class Transactions:
 
 def _octets(action: Publishing | Settling) -> int:
     return OVERHEAD + (
-        len(action.body) + action.envelope.octets + len(action.key) if isinstance(action, Publishing) else 0
+        len(action.body) + action.envelope.octets + sum(map(len, action.key or ()))
+        if isinstance(action, Publishing)
+        else 0
     )
 
 
