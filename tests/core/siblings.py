@@ -9,6 +9,7 @@ from qmq.core.memory import Pool, Share
 from qmq.core.message import Envelope, Origin
 from qmq.core.options import Rules
 from qmq.core.outbox import Outbox
+from qmq.core.scan import Scan
 from qmq.core.sequence import Sequence
 from qmq.core.shared import Home, SharedRegistry
 from qmq.core.sibling import Sibling
@@ -112,6 +113,11 @@ class Siblings:
         with self.on(index):
             for body in bodies:
                 self.views[index].publish(Envelope(destination, {}), body, True)
+
+    def kept(self, index, pattern, position=0):
+        """What is kept beyond a position, as one hub reads it."""
+        hub = self.hubs[index]
+        return hub.advance(Scan(hub.history, pattern, position), 1 << 30, 1 << 60, steps=1 << 30)
 
     def flush(self, *indices):
         """Lets these threads, or all, run until nothing is left to be done."""

@@ -162,9 +162,15 @@ PUBLISHED = st.lists(st.tuples(st.sampled_from(NAMES), st.integers(1, 5)), min_s
 class Life(RuleBasedStateMachine):
     world_of = Single
 
-    @initialize(names=st.sampled_from([1, 2, 6, 100]), ceiling=st.sampled_from([0, 10 * OVERHEAD, 1 << 20, 1 << 20]))
-    def begin(self, names, ceiling):
+    @initialize(
+        names=st.sampled_from([1, 2, 6, 100]),
+        steps=st.sampled_from([1, 3, 600]),
+        ceiling=st.sampled_from([0, 10 * OVERHEAD, 1 << 20, 1 << 20]),
+    )
+    def begin(self, names, steps, ceiling):
         self.world = self.world_of(max_names=names, ceiling=ceiling)
+        for index in range(self.world.hubs):
+            self.world.hub_of(index).turn_steps = steps
         self.max_names = names
         self.published = []  # name and time of each number, from 1
         self.readers = []
@@ -223,7 +229,10 @@ class Life(RuleBasedStateMachine):
     def read(self, index, pattern, back, most):
         position = max(len(self.published) - back, 0)
         reason = self._reason_to_miss(pattern, position)
-        found = topics.read(self.world.hub_of(index), pattern, Start(ORIGIN.id_of(position)), most, 1 << 30)
+        lookup = topics.Lookup(self.world.hub_of(index), pattern, Start(ORIGIN.id_of(position)), most, 1 << 30)
+        while not lookup.done:
+            lookup.take_turn()
+        found = lookup.reading
         numbers = [message.offset for message in found.messages]
         assert found.recovered or reason
         if found.recovered:
@@ -263,13 +272,15 @@ class Life(RuleBasedStateMachine):
         assert (self.world.history.used, list(self.world.history.describe())) == (0, [])
 
     def _settle(self, *readers):
-        for _ in range(100):
+        for _ in range(1000):
             for index in range(self.world.hubs):
                 self.world.flush(index)
             for _, reader, _ in readers:
                 reader.go_on()
             if not self.world.busy and not any(reader.outbox.waiting for _, reader, _ in readers):
                 break
+        else:
+            raise AssertionError("it never comes to rest")
 
     def _end(self, index, reader):
         if hasattr(reader.granted.subscription, "end"):
@@ -373,6 +384,7 @@ def test_threads_that_come_back_while_names_are_forgotten():
     clients = []
     for seed in range(3):
         hub = Sibling(sequence, lambda: None, lambda: None, Stats())
+        hub.turn_steps = 10
         clients.append(Client(hub, seed, 150))
     for client in clients:
         client.start()

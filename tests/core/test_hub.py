@@ -169,21 +169,21 @@ def test_many_audiences_are_served_over_several_passes_and_all_are():
     assert {reader.got for reader in readers} == {b"1 x;2 x;"}
 
 
-def test_reading_what_is_kept_goes_on_where_it_ended():
+def test_a_scan_goes_on_where_it_ended():
     world = World()
     world.publish("/topic/a", *"12345")
     world.publish("/topic/b", "6")
-    first = world.hub.read("/topic/a", 1, messages=2)
-    assert ([message.body for message in first.messages], first.position, first.dropped) == ([b"2", b"3"], 3, False)
-    rest = world.hub.read("/topic/a", first.position)
-    assert ([message.body for message in rest.messages], rest.position) == ([b"4", b"5"], 6)
-    assert world.hub.read("/topic/a", rest.position).messages == []
-    assert [message.body for message in world.hub.read("/topic/#", 0, octets=3).messages] == [b"1", b"2", b"3"]
+    scan = world.hub.replays.scan("/topic/a", 1)
+    assert [message.body for message in world.hub.advance(scan, 2, 100)] == [b"2", b"3"]
+    assert (scan.position, scan.complete) == (3, False)
+    assert [message.body for message in world.hub.advance(scan, 9, 100)] == [b"4", b"5"]
+    assert (scan.position, scan.complete) == (6, True)
+    scan = world.hub.replays.scan("/topic/#", 0)
+    assert [message.body for message in world.hub.advance(scan, 9, 3)] == [b"1", b"2", b"3"]
 
 
-def test_reading_says_what_is_gone():
+def test_a_position_is_good_as_long_as_nothing_beyond_it_is_gone():
     world = World(keep=(("/topic/#", Keep(messages=2)),))
     world.publish("/topic/a", *"12345")
-    reading = world.hub.read("/topic/a", 1)
-    assert ([message.body for message in reading.messages], reading.dropped) == ([b"4", b"5"], True)
-    assert not world.hub.read("/topic/a", 3).dropped
+    assert [world.hub.whole("/topic/a", position) for position in range(6)] == [False] * 3 + [True] * 3
+    assert [world.hub.begins("/topic/*", position) for position in (0, 3, 4, 5)] == [3, 3, 4, None]

@@ -199,7 +199,7 @@ def test_dead_letters_go_on_whoever_has_rejected_them():
         client.consumer.nack(client.tags[0], requeue=False)
     with world.on(0), world.lock:
         world.timers.run()
-    assert [each.body for each in world.hubs[1].read("/topic/dead", 0).messages] == [b"1"]
+    assert [each.body for each in world.kept(1, "/topic/dead")] == [b"1"]
     assert world.stats["dead_letters"] == 1
 
 

@@ -16,7 +16,6 @@ class Account:
     """Notes what it is told."""
 
     def __init__(self):
-        self.expired = 0
         self.octets = 0
 
     def grew(self, ring, octets):
@@ -33,6 +32,7 @@ def message(offset, body=b"", envelope=PLAIN):
 
 
 def offsets(ring, after=0):
+    ring.trim()
     return [each.offset for each in ring.after(after)]
 
 
@@ -113,11 +113,10 @@ def test_what_is_too_old_goes_though_it_shares_a_batch_with_what_is_not():
     for offset in range(1, 11):
         ring.append(message(offset))
         ring.settle()
-    account.expired = 4
+    ring.expire(4)
     assert offsets(ring) == [5, 6, 7, 8, 9, 10]
     assert (ring.dropped, account.octets) == (4, 6 * OVERHEAD)
-    account.expired = 10
-    ring.trim()
+    ring.expire(10)
     assert (len(ring), ring.first, ring.last, ring.dropped, account.octets) == (0, 0, 10, 10, 0)
 
 
@@ -145,7 +144,7 @@ steps = st.one_of(
 )  # fmt: skip
 def test_a_ring_is_a_list_cut_at_its_head(messages, octets, script, skip, position):
     ring, account = ring_of(messages=messages, bytes=octets)
-    model, offset = [], 0
+    model, offset, expired = [], 0, 0
     for step, number, size in script:
         if step == "take":
             for _ in range(number):
@@ -155,11 +154,11 @@ def test_a_ring_is_a_list_cut_at_its_head(messages, octets, script, skip, positi
         elif step == "settle":
             ring.settle()
         else:
-            account.expired = max(account.expired, offset - number)
+            ring.trim()
+            ring.expire(offset - number)
+            expired = max(expired, offset - number)
     found = offsets(ring)
-    while model and (
-        len(model) > messages or sum(size for _, size in model) > octets or model[0][0] <= account.expired
-    ):
+    while model and (len(model) > messages or sum(size for _, size in model) > octets or model[0][0] <= expired):
         model.pop(0)
     assert found == [each for each, _ in model]
     assert account.octets == ring.octets == sum(size for _, size in model)

@@ -14,8 +14,8 @@ from qmq.gateway.connection import Connection
 from qmq.gateway.hold import Hold
 from qmq.gateway.websocket import WebSocketHandler
 from qmq.session.events import EventStream
-from qmq.session.operations import Waiter
 from qmq.session.stomp import Session
+from qmq.session.waiter import Waiter
 from tests.helpers import until
 
 

@@ -148,7 +148,7 @@ def test_closing_gives_everything_back(world, behind):
     browser.stream.close()
     browser.stream.close()
     world.pass_time()
-    assert not world.hub._audiences and not world.hub._replays and not browser.stream.open
+    assert not world.hub._audiences and not world.hub.replays and not browser.stream.open
 
 
 def test_a_sign_of_life_is_a_comment(world):

@@ -7,8 +7,9 @@ from qmq.core.store import Keep
 from qmq.errors import QmqError
 from qmq.session.access import EVERYTHING, Access
 from qmq.session.auth import Kind, Principal
-from qmq.session.operations import Frameless, Operations, Posting
+from qmq.session.operations import Operations, Posting
 from qmq.session.topics import Start
+from qmq.session.waiter import Frameless
 
 
 def only(*allowed, name="ann"):

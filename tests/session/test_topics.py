@@ -5,8 +5,8 @@ from worlds import World
 
 from qmq.core.store import Keep
 from qmq.core.subscription import Bounds
-from qmq.session.operations import Frameless
-from qmq.session.topics import Start, position_of, read, subscribe
+from qmq.session.topics import Lookup, Start, position_of, subscribe
+from qmq.session.waiter import Frameless
 
 
 @pytest.fixture
@@ -38,7 +38,9 @@ def test_positions(world, start, position):
 
 def test_reading_stops_at_its_bounds_and_says_where(world):
     def got(position, *bounds):
-        found = read(world.hub, "/topic/a", Start(f"node.e.{position}", earliest=True), *bounds)
+        lookup = Lookup(world.hub, "/topic/a", Start(f"node.e.{position}", earliest=True), *bounds)
+        assert lookup.done
+        found = lookup.reading
         return b"".join(message.body for message in found.messages), int(found.cursor.rpartition(".")[2])
 
     assert got(0, 10, 100) == (b"345", 5)

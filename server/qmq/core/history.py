@@ -19,9 +19,9 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from qmq.core.destination import is_pattern
+from qmq.core.index import Index
 from qmq.core.matcher import Matcher
-from qmq.core.message import Message
-from qmq.core.store import Keep, Ring, Store, offset_of
+from qmq.core.store import Keep, Ring, Store
 from qmq.core.timers import Timers
 from qmq.stats import Stats
 
@@ -29,13 +29,14 @@ from qmq.stats import Stats
 # kept for a minute may stay for a second or two more.
 _NOTES = 64
 
-_RELIEF = 0.95  # of the ceiling: beyond it rings drop messages down to this
-
 # Names that one pass may bring beyond the limit before its stores are settled early.
 _SLACK = 256
 
-# Patterns whose names are kept at hand.
-_MAX_WATCHED = 256
+# Steps through the names of a pattern after which one that asks whether anything is missing is told that it may be.
+_MAX_STEPS = 20_000
+
+# What grew too old is dropped from so many rings at once; the others have their turn at once after.
+_MAX_EXPIRED = 512
 
 
 class History:
@@ -77,8 +78,7 @@ class History:
         self._none = Shelf(self, Keep(0, 0, 0.0), timers)
         self._rings: OrderedDict[str, Ring] = OrderedDict()  # the last one is that which was settled last
         self._empty: OrderedDict[Ring, None] = OrderedDict()  # likewise
-        self._watched: dict[str, list[Ring]] = {}  # by pattern: the rings whose names match
-        self._watching: Matcher[str] = Matcher()
+        self._index = Index()
 
     def __len__(self) -> int:
         return len(self._rings)
@@ -94,9 +94,8 @@ class History:
         if ring is None:
             shelf = self._shelf_of(destination)
             ring = self._rings[destination] = Ring(destination, shelf.keep, shelf)
-            self._empty[ring] = None
-            for pattern in self._watching.match(destination):
-                self._watched[pattern].append(ring)
+            ring.place = self._index.add(ring)
+            self.note_empty(ring)
         return ring
 
     def settle(self, stores: Iterable[Store]) -> None:
@@ -107,25 +106,43 @@ class History:
                 made here must not be used after this, as it may be given up.
 
         """
-        rings = self._rings
+        rings, index, number = self._rings, self._index, self.position()
         for store in stores:
-            store.settle()
-            rings.move_to_end(store.destination)
+            doubtful = store.settle()
+            destination = store.destination
+            place = rings[destination].place
+            rings.move_to_end(destination)
+            index.touch(place, number)
+            if place.dropped < doubtful:
+                index.lose(place, doubtful)
         while len(rings) > self.max_names:
             self._give_up()
 
-    def dropped(self, pattern: str) -> int:
-        """The largest number below which something of this name or pattern may be missing."""
-        rings = self._matching(pattern, trimmed=True)
-        if is_pattern(pattern):
-            return max([shelf.lost for shelf in (self._none, *self._shelves)] + [ring.dropped for ring in rings])
-        shelf = self._shelf_of(pattern)
-        return max([shelf.lost, *[ring.dropped for ring in rings]])
+    def whole(self, pattern: str, position: int) -> bool:
+        """Whether nothing of this name or pattern is missing beyond a position. To be asked when all is settled."""
+        if self.lost(pattern) > position:
+            return False
+        for step, store in enumerate(self.walk(pattern, position, losses=True)):
+            if store is not None:
+                store.trim()
+                if store.dropped > position:
+                    return False
+            if step > _MAX_STEPS:
+                return False
+        return True
 
-    def after(self, pattern: str, position: int) -> Iterator[Message]:
-        """What is still there beyond a position, in the order of numbers. To be used at once."""
-        parts = [ring.after(position) for ring in self._matching(pattern) if ring.last > position]
-        return parts[0] if len(parts) == 1 else heapq.merge(*parts, key=offset_of)
+    def lost(self, pattern: str) -> int:
+        """The largest number that a forgotten name of this name or pattern may have had."""
+        if is_pattern(pattern):
+            return max([shelf.lost for shelf in (self._none, *self._shelves)])
+        return self._shelf_of(pattern).lost
+
+    def walk(self, pattern: str, position: int, losses: bool = False) -> Iterator[Store | None]:
+        """As `Index.walk`, in steps: the stores that may have something beyond a position, and None in between."""
+        if is_pattern(pattern):
+            return self._index.walk(pattern, position, losses)
+        ring = self._rings.get(pattern)
+        return iter(() if ring is None else (ring,))
 
     def describe(self) -> Iterable[Ring]:
         """All rings that have something."""
@@ -135,43 +152,26 @@ class History:
         numbers = self._rules.match(destination)
         return self._shelves[min(numbers)] if numbers else self._none
 
-    def _matching(self, pattern: str, trimmed: bool = False) -> Sequence[Ring]:
-        if is_pattern(pattern):
-            rings: Sequence[Ring] = self._watched[pattern] if pattern in self._watched else self._watch(pattern)
-        else:
-            ring = self._rings.get(pattern)
-            rings = () if ring is None else (ring,)
-        if trimmed:
-            for ring in rings:
-                ring.trim()
-        return rings
-
-    def _watch(self, pattern: str) -> list[Ring]:
-        if len(self._watched) >= _MAX_WATCHED:
-            oldest = next(iter(self._watched))
-            del self._watched[oldest]
-            self._watching.remove(oldest, oldest)
-        single: Matcher[bool] = Matcher()
-        single.add(pattern, True)
-        found = self._watched[pattern] = [ring for name, ring in self._rings.items() if single.match(name)]
-        self._watching.add(pattern, pattern)
-        return found
-
     # For the shelves
 
-    def grew(self, ring: Ring, octets: int) -> None:
-        """Notes that a ring takes so much more, or less."""
-        self.used += octets
-        self._empty.pop(ring, None)
-        if not ring.count:
-            self._empty[ring] = None
-        if self.used > self.ceiling and octets > 0:
-            self._shrink()
+    def note_empty(self, ring: Ring) -> None:
+        """Notes that a ring has nothing: the last one of those that have nothing."""
+        ring.empty = True
+        self._empty[ring] = None
+        self._empty.move_to_end(ring)
 
-    def _shrink(self) -> None:
+    def note_used(self, ring: Ring) -> None:
+        """Notes that a ring has something again."""
+        ring.empty = False
+        del self._empty[ring]
+
+    def note_dropped(self, ring: Ring) -> None:
+        """Notes that a ring has dropped something."""
+        self._index.lose(ring.place, ring.dropped)
+
+    def shrink(self) -> None:
         """Drops the oldest of all until the ceiling is kept."""
-        goal = int(self.ceiling * _RELIEF)
-        while self.used > goal:
+        while self.used > self.ceiling:
             oldest = self._oldest()
             if oldest is None:
                 break
@@ -192,8 +192,7 @@ class History:
         shelf = self._shelf_of(ring.destination)
         shelf.give_up(ring)
         del self._empty[ring], self._rings[ring.destination]
-        for pattern in self._watching.match(ring.destination):
-            self._watched[pattern].remove(ring)
+        self._index.remove(ring.place)
         self.forget(ring.destination)
 
     def __repr__(self) -> str:
@@ -258,27 +257,49 @@ class Shelf:
 
     def grew(self, ring: Ring, octets: int) -> None:
         """Notes that a ring takes so much more, or less."""
-        if ring.count and not ring.shelved:
-            ring.shelved = True
-            heapq.heappush(self._heap, (ring.first, id(ring), ring))
-            if not self._ticking:
-                self._ticking = True
-                self._wait()
-        self._history.grew(ring, octets)
+        history = self._history
+        history.used += octets
+        if not ring.count:
+            history.note_empty(ring)
+        else:
+            if not ring.shelved:
+                self._shelve(ring)
+            if ring.empty:
+                history.note_used(ring)
+        if octets < 0:
+            history.note_dropped(ring)
+        elif history.used > history.ceiling:
+            history.shrink()
+
+    def _shelve(self, ring: Ring) -> None:
+        ring.shelved = True
+        heapq.heappush(self._heap, (ring.first, id(ring), ring))
+        if not self._ticking:
+            self._ticking = True
+            self._wait()
 
     def _wait(self) -> None:
         self._timers.at(self._timers.clock() + self.keep.seconds / _NOTES, self._tick)
 
     def _tick(self) -> None:
-        """Notes the time, and drops what was there at a note that is old enough."""
+        """Notes the time and, if a note is old enough, that what was there then is too old."""
         now, notes = self._timers.clock(), self._notes
         notes.append((now, self._history.position()))
         while notes and notes[0][0] <= now - self.keep.seconds:
             self.expired = notes.popleft()[1]
-        while 0 < self.oldest <= self.expired:
-            self.first.trim()
+        self._expire()
+
+    def _expire(self) -> None:
+        """Drops what is too old, of some rings now and of the others soon."""
+        for _ in range(_MAX_EXPIRED):
+            if not 0 < self.oldest <= self.expired:
+                break
+            self.first.expire(self.expired)
+        else:
+            self._timers.at(self._timers.clock(), self._expire)
+            return
         self._ticking = bool(self.oldest)
         if self._ticking:
             self._wait()
         else:
-            notes.clear()
+            self._notes.clear()

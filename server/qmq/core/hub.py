@@ -10,11 +10,8 @@ No awaits, no sockets, no protocol. All calls come from the hub's own loop.
 
 from __future__ import annotations
 
-import sys
-from collections import deque
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from qmq.core.audience import Audience
@@ -22,8 +19,10 @@ from qmq.core.faults import end_client, note
 from qmq.core.history import History
 from qmq.core.matcher import Matcher
 from qmq.core.message import Envelope, Message, Origin
-from qmq.core.outbox import Delivery, Outbox
+from qmq.core.outbox import Outbox
 from qmq.core.replay import Replay
+from qmq.core.replays import Reader, Replays
+from qmq.core.scan import Scan
 from qmq.core.store import Store
 from qmq.core.subscription import Bounds, Encoder, Subscription
 from qmq.core.timers import Timers
@@ -47,36 +46,8 @@ _FLUSH_OCTETS = 128 * 1024
 _PASSES = 12
 _AUDIENCES_PER_PASS = 128
 
-# Subscribers that catch up are given so much at once, and all of them together in a
-# pass, so that those who are up to date do not wait for those who come back.
-_PIECE_OCTETS = 64 * 1024
-_REPLAY_OCTETS = 64 * 1024
-_REPLAYS_PER_PASS = 3
-
-
-@dataclass(slots=True)
-class Piece:
-    """What is given to subscribers at one position: everything up to the next one."""
-
-    deliveries: list[Delivery]
-    octets: int
-    position: int
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What is kept beyond a position.
-
-    Attributes:
-        messages: The oldest first.
-        position: Where to read on.
-        dropped: Whether something beyond the position asked for is not there any more.
-
-    """
-
-    messages: list[Message]
-    position: int
-    dropped: bool
+# Steps that are taken at once to find out where a subscription begins.
+_FIRST_STEPS = 32
 
 
 class Hub:
@@ -93,15 +64,18 @@ class Hub:
             with the destination, it returns what then takes each message.
         offset: The number of the last message, which is also how many there were.
         deliveries: Messages times subscribers that they were offered to.
+        replays: Those who catch up.
         passes: How often it was flushed.
         lock: Held while positions are compared with what is kept, and a subscription
             is made of it. Here it is none: nobody else is there.
         stretch: How many times dearer a pass of the loop is than that of one that is alone.
+        turn_steps: What one turn of those who catch up may do, in stores looked at and messages.
 
     """
 
     lock: AbstractContextManager[Any] = nullcontext()
     stretch = 1
+    turn_steps = 600  # a millisecond or two
 
     def __init__(
         self,
@@ -128,8 +102,7 @@ class Hub:
         self._awake = False
         self._store: Store | None = None  # the last that took a message in this pass
         self._unsettled: dict[Store, None] = {}  # all that did
-        self._replays: deque[Replay] = deque()
-        self._pieces: dict[tuple[str, Encoder, int], Piece] = {}  # of this pass
+        self.replays = Replays(self)
 
     @property
     def cursor(self) -> str:
@@ -237,38 +210,53 @@ class Hub:
             self._wake_up()
         self._owing.append(outbox)
 
-    def resume(self, pattern: str, encoder: Encoder, outbox: Outbox, bounds: Bounds, position: int) -> Replay:
-        """As `subscribe`, but first everything that is kept beyond a position."""
+    def resume(
+        self, pattern: str, encoder: Encoder, outbox: Outbox, bounds: Bounds, position: int, floor: int | None = None
+    ) -> Replay:
+        """As `subscribe`, but first everything that is kept beyond a position.
+
+        Args:
+            pattern, encoder, outbox, bounds: As for `subscribe`.
+            position: After which number to begin.
+            floor: Up to this number something may be missing, as the client was told; by
+                default everything up to now if anything is.
+
+        """
         if outbox.ended:
             raise QmqError("closed")
-        replay = Replay(self, pattern, encoder, outbox, bounds, position)
+        if floor is None:
+            floor = position if self.whole(pattern, position) else self.offset
+        replay = Replay(self, pattern, encoder, outbox, bounds, position, floor)
         self.wants_turn(replay)
         return replay
 
-    def read(self, pattern: str, position: int, messages: int = sys.maxsize, octets: int = sys.maxsize) -> Reading:
-        """What is kept beyond a position.
-
-        Args:
-            pattern: A topic or pattern.
-            position: After which number to begin.
-            messages: How many at most.
-            octets: Of bodies and headers; beyond, no more are read.
-
-        """
-        found: list[Message] = []
+    def whole(self, pattern: str, position: int) -> bool:
+        """Whether nothing of this name or pattern is missing beyond a position."""
         with self.lock:
-            dropped = self.history.dropped(pattern) > position
-            for message in self.history.after(pattern, position):
-                if len(found) >= messages or octets <= 0:
-                    return Reading(found, found[-1].offset if found else position, dropped)
-                found.append(message)
-                octets -= len(message.body) + message.envelope.octets
-            return Reading(found, self.offset, dropped)
+            self.settle()
+            return self.history.whole(pattern, position)
 
-    def dropped(self, pattern: str) -> int:
-        """The largest number below which something of this name or pattern may be missing."""
+    def begins(self, pattern: str, position: int) -> int | None:
+        """A position just before the next message, or the same one if that is not found at once; None if none comes."""
         with self.lock:
-            return self.history.dropped(pattern)
+            scan = self.replays.scan(pattern, position)
+            found = self.advance(scan, 1, 1, steps=_FIRST_STEPS)
+            if not found and scan.complete:
+                return None
+            scan.put_back(found)
+            self.replays.keep(scan)
+            return scan.position
+
+    def advance(self, scan: Scan, messages: int, octets: int, overhead: int = 0, steps: int = 0) -> list[Message]:
+        """Lets a scan read on, by default with the steps of one turn; see `Scan.read`."""
+        with self.lock:
+            self.settle()
+            return scan.read(messages, octets, overhead, steps or self.turn_steps)
+
+    def settle(self) -> None:
+        """Lets stores count what they took: before they are read, and at the end of each pass."""
+        if self._unsettled:
+            self._settle()
 
     def catch_up(self, replay: Replay) -> Subscription | None:
         """Makes an ordinary subscription of a replay that has everything; None if there is more to read."""
@@ -276,27 +264,11 @@ class Hub:
             return None
         return self.subscribe(replay.pattern, replay.encoder, replay.outbox, replay.bounds)
 
-    def wants_turn(self, replay: Replay) -> None:
-        """Lets a replay read on in one of the next passes."""
+    def wants_turn(self, reader: Reader) -> None:
+        """Lets one who reads what is kept go on in one of the next passes."""
         if not self._awake:
             self._wake_up()
-        self._replays.append(replay)
-
-    def piece(self, pattern: str, encoder: Encoder, position: int) -> Piece:
-        """What comes after a position. Many who come back after the same cut share it."""
-        key = (pattern, encoder, position)
-        piece = self._pieces.get(key)
-        if piece is None:
-            reading = self.read(pattern, position, octets=_PIECE_OCTETS)
-            piece = self._pieces[key] = Piece([], 0, reading.position)
-            for message in reading.messages:
-                if piece.octets >= _PIECE_OCTETS:  # frames are larger than what they carry
-                    piece.position = piece.deliveries[-1][1].offset  # type: ignore[union-attr]
-                    break
-                frame = encoder.encode(message)
-                piece.deliveries.append((None, message, frame))
-                piece.octets += len(frame)
-        return piece
+        self.replays.add(reader)
 
     def forget_routes(self) -> None:
         """Looks up anew who wants what: `bound` has changed its mind."""
@@ -317,17 +289,20 @@ class Hub:
         del self._dirty[_AUDIENCES_PER_PASS:]
         self._flush(_PASSES)
         self._dirty = later + self._dirty
-        if self._unsettled:
-            self._settle()
-        if self._replays:
-            self._replay()
+        self.settle()
+        if self.replays:
+            for replay, reason in self.replays.take_turns():
+                try:
+                    replay.outbox.sink.hang_up(reason)
+                except Exception as error:
+                    end_client(replay.outbox.sink, error)
         if self.busy and not self._awake:
             self._wake_up()
 
     @property
     def busy(self) -> bool:
         """Whether there is something to flush."""
-        return bool(self._dirty or self._owing or self._unsettled or self._replays)
+        return bool(self._dirty or self._owing or self._unsettled or self.replays)
 
     def _wake_up(self) -> None:
         self._awake = True
@@ -340,31 +315,6 @@ class Hub:
             self.history.settle(unsettled)
         except Exception as error:
             note(self._stats, "the history of topics", error)
-
-    def _replay(self) -> None:
-        """Gives turns to subscribers that catch up: last of all, and not too many."""
-        replays, given = self._replays, 0
-        failed: list[tuple[Replay, QmqError]] = []
-        for _ in range(min(len(replays), _REPLAYS_PER_PASS)):
-            replay = replays.popleft()
-            if replay.ended:
-                continue
-            try:
-                error = replay.failure()
-                if error is not None:
-                    failed.append((replay, error))
-                    continue
-                given += replay.take_turn()
-            except Exception as cause:
-                end_client(replay.outbox.sink, cause)
-            if given > _REPLAY_OCTETS:
-                break
-        self._pieces.clear()
-        for replay, error in failed:
-            try:
-                replay.outbox.sink.hang_up(error)
-            except Exception as cause:
-                end_client(replay.outbox.sink, cause)
 
     def _flush(self, passes: int) -> None:
         dirty, self._dirty = self._dirty, []

@@ -30,6 +30,7 @@ _OWN_OCTETS = 256 * 1024
 
 # Who has caught up with all but so many messages gets these at once.
 _REST = 256
+_REST_OCTETS = 1 << 20
 
 
 class _Elsewhere:
@@ -41,7 +42,8 @@ class _Elsewhere:
     def __init__(self) -> None:
         self.append: Callable[[Message], None] = lambda message: None
 
-    def settle(self) -> None: ...
+    def settle(self) -> int:
+        return 0
 
     def trim(self) -> None: ...
 
@@ -166,17 +168,28 @@ class Sibling(Hub):
         self._empty()
         outbox = replay.outbox
         with self.lock:
-            if outbox.ended or replay.failure() is not None:
-                return None  # the next turn tells, if there is one
-            rest = self.read(replay.pattern, replay.position, _REST)
-            if rest.position < self.offset:
+            if outbox.ended:
                 return None
-            for message in rest.messages:
+            scan = self.replays.scan(replay.pattern, replay.position)
+            rest = self.advance(scan, _REST, _REST_OCTETS)
+            if not scan.complete or scan.dropped > max(replay.floor, replay.position):
+                scan.put_back(rest)
+                self.replays.keep(scan)
+                return None  # the next turn goes on, or tells why not
+            for message in rest:
                 frame = replay.encoder.encode(message)
                 outbox.append((None, message, frame))
                 outbox.owed += len(frame)
-            replay.position = rest.position
+            replay.position = scan.position
             return self.subscribe(replay.pattern, replay.encoder, outbox, replay.bounds)
+
+    def settle(self) -> None:
+        self._unsettled.clear()  # it has no stores of its own
+        self._store = None
+        try:
+            self._sequence.settle()
+        except Exception as error:
+            note(self._stats, "the history of topics", error)
 
     def forget_routes(self) -> None:
         """Nothing: which queues a topic is bound to is asked of the registry for each message."""
@@ -198,16 +211,8 @@ class Sibling(Hub):
         self.bell.rung = False
         self.drain()
         super().flush()
-        try:
-            self._sequence.settle()
-        except Exception as error:
-            note(self._stats, "the history of topics", error)
         if self._missed:
             self._dismiss()
-
-    def _settle(self) -> None:
-        self._unsettled.clear()  # it has no stores of its own
-        self._store = None
 
     def _wake_up(self) -> None:
         self.bell.rung = True  # nobody else need do so until the loop has looked

@@ -16,10 +16,13 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from qmq.core.memory import OVERHEAD
 from qmq.core.message import Message
+
+if TYPE_CHECKING:
+    from qmq.core.index import Node
 
 offset_of = attrgetter("offset")
 
@@ -41,14 +44,19 @@ class Store(Protocol):
     append: Callable[[Message], None]
     dropped: int
 
-    def settle(self) -> None:
-        """Counts what was taken, and drops what is beyond the bounds. At the end of a pass."""
+    def settle(self) -> int:
+        """Counts what was taken, and drops what is beyond the bounds. At the end of a pass.
+
+        Returns:
+            The largest number that it has dropped, or may drop when it is trimmed next.
+
+        """
 
     def trim(self) -> None:
-        """Settles, and drops to the very bounds."""
+        """Settles, and drops to the very bounds of number and size."""
 
     def after(self, position: int) -> Iterator[Message]:
-        """The messages with larger numbers than this, the oldest first. To be used at once."""
+        """The messages with larger numbers than this, the oldest first. To be used at once, and trimmed before."""
 
     @property
     def last(self) -> int:
@@ -72,9 +80,7 @@ class Keep:
 
 
 class Account(Protocol):
-    """What counts the octets of rings together. `expired` is the last number that is too old."""
-
-    expired: int
+    """What counts the octets of rings together."""
 
     def grew(self, ring: Ring, octets: int) -> None:
         """Notes that a ring takes so much more, or less. May make it drop what it has."""
@@ -104,11 +110,14 @@ class Ring:
         count: How many messages it has, but for those that are not settled.
         octets: And how much memory they take.
         shelved: For the account: whether it knows that there is something in it.
+        empty: Likewise: whether it knows that there is nothing.
+        place: For the index: where it stands there.
 
     """
 
     __slots__ = (
-        "_account", "_batches", "_fresh", "append", "count", "destination", "dropped", "keep", "octets", "shelved",
+        "_account", "_batches", "_fresh", "append", "count", "destination", "dropped", "empty", "keep", "octets",
+        "place", "shelved",
     )  # fmt: skip
 
     def __init__(self, destination: str, keep: Keep, account: Account) -> None:
@@ -117,7 +126,8 @@ class Ring:
         self.dropped = 0
         self.count = 0
         self.octets = 0
-        self.shelved = False
+        self.shelved = self.empty = False
+        self.place: Node
         self._account = account
         self._fresh: list[Message] = []
         self._batches: deque[_Batch] = deque()
@@ -137,32 +147,42 @@ class Ring:
             return self._fresh[-1].offset
         return self._batches[-1].messages[-1].offset if self._batches else self.dropped
 
-    def settle(self) -> None:
-        fresh = self._fresh
-        if not fresh:
-            return
-        grown = 0
-        for start in range(0, len(fresh), _BATCH):
-            grown += self._add(fresh[start : start + _BATCH])
-        fresh.clear()
-        before = self.octets
-        self.octets += grown
-        keep, batches = self.keep, self._batches
-        while batches and (self.count > keep.messages + _BATCH or self.octets - batches[0].octets > keep.bytes):
-            self._drop_batch()
-        if self.octets > keep.bytes + keep.bytes // 8 or not keep.messages:
-            self._drop_to_bounds()
-        self._account.grew(self, self.octets - before)
+    def settle(self) -> int:
+        fresh, keep, batches = self._fresh, self.keep, self._batches
+        if fresh:
+            before = self.octets
+            if len(fresh) <= _BATCH:
+                self._add(fresh[:])
+            else:
+                for start in range(0, len(fresh), _BATCH):
+                    self._add(fresh[start : start + _BATCH])
+            fresh.clear()
+            while batches and (self.count > keep.messages + _BATCH or self.octets - batches[0].octets > keep.bytes):
+                self._drop_batch()
+            if self.octets > keep.bytes + keep.bytes // 8 or not keep.messages:
+                self._drop_to_bounds()
+            self._account.grew(self, self.octets - before)
+        return self.last if self.count > keep.messages or self.octets > keep.bytes else self.dropped
 
     def trim(self) -> None:
         self.settle()
-        before = self.octets
-        self._drop_to_bounds()
-        if self.octets != before:
+        keep = self.keep
+        if self.count > keep.messages or self.octets > keep.bytes:
+            before = self.octets
+            self._drop_to_bounds()
             self._account.grew(self, self.octets - before)
 
+    def expire(self, number: int) -> None:
+        """Drops everything up to a number."""
+        before, batches = self.octets, self._batches
+        while batches and batches[0].messages[0].offset <= number:
+            if batches[0].messages[-1].offset <= number:
+                self._drop_batch()
+            else:
+                self._drop_first()
+        self._account.grew(self, self.octets - before)
+
     def after(self, position: int) -> Iterator[Message]:
-        self.trim()
         for batch in self._batches:
             messages = batch.messages
             if messages[-1].offset > position:
@@ -174,17 +194,22 @@ class Ring:
         self._drop_batch()
         self._account.grew(self, self.octets - before)
 
-    def _add(self, messages: list[Message]) -> int:
-        octets = sum([len(each.body) + each.envelope.octets for each in messages]) + OVERHEAD * len(messages)
-        self.count += len(messages)
-        last = self._batches[-1] if self._batches else None
+    def _add(self, messages: list[Message]) -> None:
+        number = len(messages)
+        octets = OVERHEAD * number
+        for message in messages:
+            octets += len(message.body) + message.envelope.octets
+        self.count += number
+        self.octets += octets
+        batches = self._batches
         # Small batches are joined, unless they would be too much to drop together.
-        if last and len(last.messages) + len(messages) <= _BATCH and last.octets + octets < self.keep.bytes // 16:
-            last.messages += messages
-            last.octets += octets
-        else:
-            self._batches.append(_Batch(messages, octets))
-        return octets
+        if batches:
+            last = batches[-1]
+            if len(last.messages) + number <= _BATCH and last.octets + octets < self.keep.bytes // 16:
+                last.messages += messages
+                last.octets += octets
+                return
+        batches.append(_Batch(messages, octets))
 
     def _drop_batch(self) -> None:
         batch = self._batches.popleft()
@@ -192,22 +217,22 @@ class Ring:
         self.octets -= batch.octets
         self.dropped = batch.messages[-1].offset
 
+    def _drop_first(self) -> None:
+        batch = self._batches[0]
+        message = batch.messages.pop(0)
+        size = len(message.body) + message.envelope.octets + OVERHEAD
+        batch.octets -= size
+        self.octets -= size
+        self.count -= 1
+        self.dropped = message.offset
+
     def _drop_to_bounds(self) -> None:
-        keep, batches, expired = self.keep, self._batches, self._account.expired
-        while batches and (
-            self.count > keep.messages or self.octets > keep.bytes or batches[0].messages[0].offset <= expired
-        ):
-            batch = batches[0]
-            surplus = self.count - keep.messages
-            if batch.messages[-1].offset <= expired or len(batch.messages) <= max(surplus, 1):
+        keep, batches = self.keep, self._batches
+        while batches and (self.count > keep.messages or self.octets > keep.bytes):
+            if len(batches[0].messages) <= max(self.count - keep.messages, 1):
                 self._drop_batch()
             else:
-                message = batch.messages.pop(0)
-                size = len(message.body) + message.envelope.octets + OVERHEAD
-                batch.octets -= size
-                self.octets -= size
-                self.count -= 1
-                self.dropped = message.offset
+                self._drop_first()
 
     def __repr__(self) -> str:
         return f"<ring of {self.destination}: {len(self)} messages, {self.dropped} dropped>"

@@ -19,10 +19,14 @@ from qmq.core.message import Message
 from qmq.errors import QmqError
 from qmq.session.access import Rights
 from qmq.session.desk import request_of
-from qmq.session.operations import MAX_MESSAGES, MAX_TOKENS, Operations, Posting, Waiter
+from qmq.session.operations import MAX_MESSAGES, MAX_TOKENS, Operations, Posting
 from qmq.session.topics import Reading, Start
+from qmq.session.waiter import Waiter
 from qmq.stats import Stats
 from qmq.wire.avro_calls import Call
+
+# Seconds after which a poll that does not wait is answered with what was found up to then.
+_LONGEST_LOOKUP = 10.0
 
 _KEPT = "avro"  # in envelopes: the content type and the other headers
 
@@ -112,7 +116,7 @@ class Avro:
         found = self._operations.poll(*asked) if seconds else self._operations.read(*asked)
         if isinstance(found, Reading):
             return _page(found)
-        return Pending(found, seconds, lambda: _page(found.close()))
+        return Pending(found, seconds or _LONGEST_LOOKUP, lambda: _page(found.close()))
 
     def consume(self, rights: Rights, values: Values) -> list[Values] | Pending:
         most = _number(values, "max", MAX_MESSAGES)

@@ -8,19 +8,17 @@ which the registry keeps. No protocol, no sockets, no clock.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from qmq.core.claims import Claim
 from qmq.core.destination import QUEUE, TEMP_QUEUE, TOPIC, check_name, check_pattern
-from qmq.core.faults import note
-from qmq.core.message import Envelope, Message
-from qmq.core.outbox import Delivery, Outbox
+from qmq.core.message import Envelope
 from qmq.core.registry import Registry
-from qmq.core.subscription import Bounds, Encoder, Subscription
+from qmq.core.subscription import Encoder
 from qmq.errors import QmqError
-from qmq.session import stomp_headers, topics
+from qmq.session import stomp_headers
 from qmq.session.access import Rights
 from qmq.session.desk import Asker, Desk
 from qmq.session.publishing import (
@@ -34,7 +32,8 @@ from qmq.session.publishing import (
     way_to,
 )
 from qmq.session.stomp_headers import Limits
-from qmq.session.topics import Reading, Start
+from qmq.session.topics import Lookup, Reading, Start
+from qmq.session.waiter import Frameless, Waiter
 from qmq.stats import Stats
 from qmq.wire import stomp
 
@@ -55,96 +54,6 @@ class Posting:
     body: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
     key: str = ""
-
-
-class Frameless:
-    """The encoder of those who want messages as they are. All are equal."""
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Frameless)
-
-    def __hash__(self) -> int:
-        return hash(Frameless)
-
-    def encode(self, message: Message) -> bytes:
-        """Nothing."""
-        return b""
-
-
-class Waiter:
-    """Waits for the next messages of a topic or pattern. Made by `Operations.wait`; `close` it.
-
-    Attributes:
-        on_change: Called once, when there is something or the waiting is over. Not within it, but
-            soon after, it is to be closed.
-        messages: What has come.
-        frames: And how the encoder has put it.
-
-    """
-
-    least_turns = 400  # who has been answered comes with another request, which costs more
-
-    def __init__(self, operations: Operations, most: int, max_bytes: int) -> None:
-        self.messages: list[Message] = []
-        self.frames: list[bytes] = []
-        self.on_change: Callable[[], None] | None = None
-        self._operations = operations
-        self._most = most
-        self._room = max_bytes
-        self._cursor = ""
-        self._subscription: Subscription | None = None
-        self._outbox = Outbox(self, operations.stats, operations.limits.max_bytes)
-
-    def begin(self, pattern: str, encoder: Encoder, cursor: str) -> None:
-        """Has what is published from now on."""
-        limits = self._operations.limits
-        self._cursor = cursor
-        bounds = Bounds(limits.max_messages, limits.max_bytes)
-        self._subscription = self._operations.registry.hub.subscribe(pattern, encoder, self._outbox, bounds)
-
-    def deliver(self, data: bytes, batch: list[Delivery]) -> None:
-        for _, message, frame in batch:
-            if self._room <= 0 or len(self.messages) >= self._most:
-                break
-            assert message is not None
-            self.messages.append(message)
-            self.frames.append(frame)
-            self._room -= len(message.body)
-        self._changed()
-
-    def flush(self) -> None:
-        batch = list(self._outbox.fresh)
-        self._outbox.fresh.clear()
-        if batch:
-            self.deliver(b"", batch)
-
-    def hang_up(self, error: QmqError) -> None:
-        self._room = 0  # something was missed: whatever comes after it is for who reads on
-        self._changed()
-
-    def failed(self, error: Exception) -> None:
-        note(self._operations.stats, "a request that waits for messages", error)
-        self.hang_up(QmqError("internal-error"))
-
-    def close(self) -> Reading:
-        """Ends the waiting; what has come until now."""
-        subscription, self._subscription = self._subscription, None
-        if subscription is not None:
-            self._operations.registry.hub.unsubscribe(subscription)
-            self._operations.waiting -= 1
-            self._outbox.close()
-        self.on_change = None
-        messages = self.messages
-        return Reading(messages, messages[-1].id if messages else self._cursor, True)
-
-    def abandon(self) -> None:
-        """Ends it: nobody is there to have what comes."""
-        self.close()
-
-    def _changed(self) -> None:
-        callback, self.on_change = self.on_change, None
-        if callback is not None:
-            callback()
 
 
 class Operations:
@@ -258,22 +167,34 @@ class Operations:
 
     # Topics
 
-    def read(self, rights: Rights, pattern: str, start: Start, most: int, max_bytes: int) -> Reading:
-        """What topics keep beyond a position, without waiting.
+    def read(
+        self, rights: Rights, pattern: str, start: Start, most: int, max_bytes: int, encoder: Encoder | None = None
+    ) -> Reading | Waiter:
+        """What topics keep beyond a position.
 
         Args:
             rights: What the caller may do.
             pattern: A topic or a pattern of topics.
             start: A cursor, or where else to begin.
             most: Messages at most.
-            max_bytes: Octets of bodies after which to stop.
+            max_bytes: Octets of bodies and headers after which to stop.
+            encoder: As for `wait`.
+
+        Returns:
+            What there is; if that takes long to find, one who waits for it.
 
         Raises:
-            QmqError: `bad-destination` if it is no topic, `bad-pattern`, `forbidden`.
+            QmqError: `bad-destination` if it is no topic, `bad-pattern`, `forbidden`;
+                `too-many-connections` if too many wait already.
 
         """
         pattern = self.topic(rights, pattern)
-        return topics.read(self.registry.hub, pattern, start, most, max_bytes)
+        lookup = Lookup(self.registry.hub, pattern, start, most, max_bytes)
+        if lookup.done:
+            return lookup.reading
+        waiter = self._waiter(most, max_bytes)
+        waiter.look(lookup, encoder or Frameless())
+        return waiter
 
     def wait(self, rights: Rights, pattern: str, most: int, max_bytes: int, encoder: Encoder | None = None) -> Waiter:
         """Waits for what is published to a topic or pattern from now on.
@@ -286,17 +207,20 @@ class Operations:
             encoder: Makes frames of the messages, shared by all who wait with an equal one.
 
         Raises:
-            QmqError: As `read`; `too-many-connections` if too many wait already.
+            QmqError: As `read`.
 
         """
         pattern = self.topic(rights, pattern)
-        if self.waiting >= self._max_waiting:
-            raise QmqError("too-many-connections", f"{self._max_waiting} requests may wait")
-        waiter, hub = Waiter(self, most, max_bytes), self.registry.hub
+        waiter, hub = self._waiter(most, max_bytes), self.registry.hub
         with hub.lock:
             waiter.begin(pattern, encoder or Frameless(), hub.cursor)
-        self.waiting += 1
         return waiter
+
+    def _waiter(self, most: int, max_bytes: int) -> Waiter:
+        if self.waiting >= self._max_waiting:
+            raise QmqError("too-many-connections", f"{self._max_waiting} requests may wait")
+        self.waiting += 1
+        return Waiter(self, most, max_bytes)
 
     def poll(
         self, rights: Rights, pattern: str, start: Start, most: int, max_bytes: int, encoder: Encoder | None = None
@@ -314,12 +238,19 @@ class Operations:
             QmqError: As `read` and `wait`.
 
         """
-        self.registry.hub.drain()
-        with self.registry.hub.lock:
-            reading = self.read(rights, pattern, start, most, max_bytes)
-            if reading.messages or not reading.recovered:
-                return reading
-            return self.wait(rights, pattern, most, max_bytes, encoder)
+        pattern = self.topic(rights, pattern)
+        hub = self.registry.hub
+        hub.drain()
+        with hub.lock:
+            lookup = Lookup(hub, pattern, start, most, max_bytes)
+            if lookup.done and not lookup.reading.is_nothing:
+                return lookup.reading
+            waiter = self._waiter(most, max_bytes)
+            if lookup.done:
+                waiter.begin(pattern, encoder or Frameless(), hub.cursor)
+            else:
+                waiter.look(lookup, encoder or Frameless(), pattern)
+            return waiter
 
     def topic(self, rights: Rights, pattern: str) -> str:
         """The usual form of a topic or pattern that is to be read or subscribed to.

@@ -6,13 +6,16 @@ all there was. Nothing here knows how messages look.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from qmq.core.hub import Hub
 from qmq.core.message import Message
 from qmq.core.outbox import Outbox
 from qmq.core.replay import Replay
+from qmq.core.scan import Scan
 from qmq.core.subscription import Bounds, Encoder, Subscription
+from qmq.errors import QmqError
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +56,21 @@ class Reading:
     cursor: str
     recovered: bool
 
+    @property
+    def is_nothing(self) -> bool:
+        """Whether there is nothing to tell."""
+        return self.recovered and not self.messages
+
 
 def position_of(hub: Hub, pattern: str, start: Start) -> tuple[int | None, bool]:
     """After which number to begin, None for now, and whether nothing is missing from there."""
     if start.cursor is not None:
         position = hub.origin.position(start.cursor)
-        if position is not None and hub.dropped(pattern) <= position <= hub.offset:
+        if position is not None and position <= hub.offset and hub.whole(pattern, position):
             return position, True
         return (0 if start.earliest else None), False
     if start.earliest:
-        return 0, not hub.dropped(pattern)
+        return 0, hub.whole(pattern, 0)
     return None, True
 
 
@@ -77,16 +85,17 @@ def subscribe(hub: Hub, pattern: str, encoder: Encoder, outbox: Outbox, bounds: 
     with hub.lock:
         position, recovered = position_of(hub, pattern, start)
         cursor = hub.cursor
-        found = hub.read(pattern, position, 1).messages if position is not None else ()
-        if position is None or not found:
+        begins = hub.begins(pattern, position) if position is not None else None
+        if position is None or begins is None:
             return Subscribed(hub.subscribe(pattern, encoder, outbox, bounds), cursor, recovered)
-        replay = hub.resume(pattern, encoder, outbox, bounds, position)
+        floor = position if recovered else hub.offset
+        replay = hub.resume(pattern, encoder, outbox, bounds, begins, floor)
         # Whoever is cut off now comes back with this.
-        return Subscribed(replay, hub.origin.id_of(found[0].offset - 1), recovered)
+        return Subscribed(replay, hub.origin.id_of(begins), recovered)
 
 
-def read(hub: Hub, pattern: str, start: Start, most: int, max_bytes: int) -> Reading:
-    """What is kept beyond a position.
+class Lookup:
+    """Reads what is kept beyond a position, in as many passes of the loop as that takes.
 
     Args:
         hub: Whose stores are read.
@@ -95,10 +104,90 @@ def read(hub: Hub, pattern: str, start: Start, most: int, max_bytes: int) -> Rea
         most: Messages at most.
         max_bytes: Octets of bodies and headers after which to stop.
 
+    Attributes:
+        on_end: Called once it is done.
+        on_failure: Called if it cannot go on.
+        on_nothing: Called instead if there is nothing and nothing is missing, while nothing can be published.
+        done: Whether it has everything that it may have.
+
     """
-    with hub.lock:
-        position, recovered = position_of(hub, pattern, start)
-        if position is None:
-            return Reading([], hub.cursor, recovered)
-        found = hub.read(pattern, position, most, max_bytes)
-        return Reading(found.messages, hub.origin.id_of(found.position), recovered)
+
+    def __init__(self, hub: Hub, pattern: str, start: Start, most: int, max_bytes: int) -> None:
+        self.on_end: Callable[[], None] = _nothing
+        self.on_failure: Callable[[Exception], None] = _ignore
+        self.on_nothing: Callable[[], None] | None = None
+        self.done = self.ended = False
+        self.looking = True
+        self.error: QmqError | None = None
+        self._hub = hub
+        self._start = start
+        self._most = most
+        self._room = max_bytes
+        self._messages: list[Message] = []
+        self._scan: Scan | None = None
+        with hub.lock:
+            position, self._recovered = position_of(hub, pattern, start)
+            self._cursor = hub.cursor
+            if position is None:
+                self.done = True
+            else:
+                self._begun = position
+                self._scan = Scan(hub.history, pattern, position)
+                self._read(self._scan)
+
+    def go_on(self) -> None:
+        """Has turns until it is done."""
+        self._hub.wants_turn(self)
+
+    def take_turn(self) -> int:
+        """Reads a little more."""
+        assert self._scan is not None
+        self._hub.drain()
+        with self._hub.lock:
+            self._read(self._scan)
+            if not self.done:
+                return 0
+            on_end, on_nothing = self.on_end, self.on_nothing
+            self.end()
+            if on_nothing is not None and self.reading.is_nothing:
+                on_nothing()
+                return 0
+        on_end()
+        return 0
+
+    def end(self) -> None:
+        """Ends it; nobody is called any more."""
+        self.ended = True
+        self.looking = False
+        self.on_end, self.on_failure, self.on_nothing = _nothing, _ignore, None
+        self._hub.replays.forget(self)
+
+    def failed(self, error: Exception) -> None:
+        """Ends it, because it cannot go on."""
+        on_failure = self.on_failure
+        self.end()
+        on_failure(error)
+
+    def _read(self, scan: Scan) -> None:
+        found = self._hub.advance(scan, self._most - len(self._messages), self._room)
+        self._messages += found
+        self._room -= sum([len(message.body) + message.envelope.octets for message in found])
+        self._cursor = self._hub.origin.id_of(scan.position)
+        if self._recovered and scan.dropped > self._begun:
+            self._recovered = False
+            if not self._start.earliest:
+                self._messages, self._cursor, self.done = [], self._hub.cursor, True
+        self.done = self.done or scan.complete or len(self._messages) >= self._most or self._room <= 0
+
+    @property
+    def reading(self) -> Reading:
+        """What was read up to now."""
+        return Reading(self._messages, self._cursor, self._recovered)
+
+
+def _nothing() -> None:
+    pass
+
+
+def _ignore(error: Exception) -> None:
+    pass

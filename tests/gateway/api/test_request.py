@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from qmq.session.operations import Waiter
+from qmq.session.waiter import Waiter
 from tests.gateway.api_peer import check_problem
 from tests.helpers import until
 

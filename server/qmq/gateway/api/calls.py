@@ -31,6 +31,9 @@ _WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?([0-9]{1,6})\"?(?=$|[,;\s])")
 
 _DEFAULT_MESSAGES = 100
 
+# Seconds after which a request that does not wait is answered with what was found up to then.
+_LONGEST_LOOKUP = 10.0
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -79,9 +82,7 @@ def read_messages(call: Call) -> Answer | None:
         _max_bytes(call, given),
     )
     wait, preferred = _wait(call, given.get("wait"))
-    if not wait:
-        return _messages(call, operations.read(*asked), preferred)
-    found = operations.poll(*asked, rest.JSON)
+    found = operations.poll(*asked, rest.JSON) if wait else operations.read(*asked, rest.JSON)
     if isinstance(found, Reading):
         return _messages(call, found, preferred)
     waiter = found
@@ -90,7 +91,7 @@ def read_messages(call: Call) -> Answer | None:
         reading = waiter.close()
         return _messages(call, reading, preferred, waiter.frames)
 
-    call.wait(waiter, wait, give)
+    call.wait(waiter, wait or _LONGEST_LOOKUP, give)
     return None
 
 

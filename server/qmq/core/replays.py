@@ -1,0 +1,172 @@
+"""Those who catch up at one hub: whose turn it is, and what they share.
+
+Turns are given last in each pass of the loop, few of them, and each is short, so that those
+who are up to date do not wait for those who come back. Many come back after the same cut: what
+was read and encoded for one of them is at hand for the others.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from qmq.core.outbox import Delivery
+from qmq.core.scan import Scan
+from qmq.core.subscription import Encoder
+from qmq.errors import QmqError
+
+if TYPE_CHECKING:
+    from qmq.core.hub import Hub
+    from qmq.core.message import Message
+    from qmq.core.replay import Replay
+
+# Subscribers that catch up are given this much at once, and all of them together in a pass.
+PIECE_OCTETS = 64 * 1024
+_REPLAY_OCTETS = 64 * 1024
+REPLAYS_PER_PASS = 3
+
+# What is at hand: pieces for those who are at the same position, and scans that stand where somebody is to
+# go on. Those who have nothing to give yet let so many others go first; so no more scans than that are begun.
+_PIECES = 16
+_SCANS = 16
+_BEHIND = 8
+
+_FRAME = 64  # what a message has on the wire besides body and headers, at least
+
+
+@dataclass(slots=True)
+class Piece:
+    """What is given to subscribers at one position: everything up to the next one.
+
+    Attributes:
+        deliveries: For their outboxes.
+        octets: Of all of them.
+        position: The next position.
+        dropped: The largest number that was found missing; 0 for none.
+
+    """
+
+    deliveries: list[Delivery]
+    octets: int
+    position: int
+    dropped: int
+
+
+class Reader(Protocol):
+    """Who takes turns.
+
+    Attributes:
+        ended: Whether nobody wants it any more.
+        error: Why it cannot go on.
+        looking: Whether it is to have another turn without asking for it.
+
+    """
+
+    ended: bool
+    error: QmqError | None
+    looking: bool
+
+    def take_turn(self) -> int:
+        """Goes on for a moment; returns how many octets it has given."""
+
+    def failed(self, error: Exception) -> None:
+        """Ends whom it is for: a turn has raised this."""
+
+
+class Replays:
+    """The readers of one hub.
+
+    Args:
+        hub: Whose.
+
+    """
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._waiting: deque[Reader] = deque()
+        self._open: set[object] = set()  # those who will want more
+        self._pieces: OrderedDict[tuple[str, Encoder, int], Piece] = OrderedDict()
+        self._scans: OrderedDict[tuple[str, int], Scan] = OrderedDict()
+
+    def __bool__(self) -> bool:
+        return bool(self._waiting)
+
+    def add(self, reader: Reader) -> None:
+        """Lets a reader have a turn in one of the next passes."""
+        self._open.add(reader)
+        self._waiting.append(reader)
+
+    def forget(self, reader: Reader) -> None:
+        """Notes that a reader needs nothing any more."""
+        self._open.discard(reader)
+        if not self._open:
+            self._pieces.clear()
+            self._scans.clear()
+
+    def take_turns(self) -> list[tuple[Replay, QmqError]]:
+        """Gives turns to a few; returns those that are to be sent away, and why."""
+        waiting, given = self._waiting, 0
+        failed: list[tuple[Replay, QmqError]] = []
+        looking: list[Reader] = []
+        for _ in range(min(len(waiting), REPLAYS_PER_PASS)):
+            reader = waiting.popleft()
+            if reader.ended:
+                continue
+            try:
+                given += reader.take_turn()
+            except Exception as error:
+                self.forget(reader)
+                reader.failed(error)
+                continue
+            if reader.error is not None:
+                self.forget(reader)
+                failed.append((reader, reader.error))  # type: ignore[arg-type]  # others have no errors
+            elif reader.looking:
+                looking.append(reader)
+            if given > _REPLAY_OCTETS:
+                break
+        for reader in looking:
+            waiting.insert(_BEHIND, reader)
+        return failed
+
+    def scan(self, pattern: str, position: int) -> Scan:
+        """A scan that stands there, for one who gives it back with `keep`."""
+        return self._scans.pop((pattern, position), None) or Scan(self._hub.history, pattern, position)
+
+    def keep(self, scan: Scan) -> None:
+        """Has a scan at hand for whoever is to read on from there."""
+        self._scans[scan.pattern, scan.position] = scan
+        if len(self._scans) > _SCANS:
+            self._scans.popitem(last=False)
+
+    def piece(self, pattern: str, encoder: Encoder, position: int) -> Piece:
+        """What comes after a position; nothing, if it is still looked for."""
+        key = (pattern, encoder, position)
+        piece = self._pieces.get(key)
+        if piece is not None:
+            return piece
+        scan = self.scan(pattern, position)
+        messages = self._hub.advance(scan, self._hub.turn_steps, PIECE_OCTETS, _FRAME)
+        piece = self._encode(encoder, messages, scan)
+        self.keep(scan)
+        if piece.deliveries:
+            self._pieces[key] = piece
+            if len(self._pieces) > _PIECES:
+                self._pieces.popitem(last=False)
+        return piece
+
+    def _encode(self, encoder: Encoder, messages: list[Message], scan: Scan) -> Piece:
+        piece = Piece([], 0, scan.position, scan.dropped)
+        for place, message in enumerate(messages):
+            if piece.octets >= PIECE_OCTETS:  # frames are larger than what they carry
+                scan.put_back(messages[place:])
+                piece.position = scan.position
+                break
+            frame = encoder.encode(message)
+            piece.deliveries.append((None, message, frame))
+            piece.octets += len(frame)
+        return piece
+
+    def __repr__(self) -> str:
+        return f"<{len(self._open)} readers, {len(self._waiting)} of them wait for a turn>"

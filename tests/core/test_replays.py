@@ -1,0 +1,107 @@
+"""Whose turn it is to catch up: nobody waits long for those who come back, and all of them get there."""
+
+import pytest
+
+from qmq.core import replays
+from tests.core.test_replay import WIDE, Numbers, Reader, World
+
+
+def publish_names(world, count, name="t"):
+    for number in range(count):
+        world.publish(f"{name}.{number}")
+    world.flush()
+
+
+@pytest.fixture
+def world():
+    return World()
+
+
+def test_replay_of_many_names_is_given_in_short_turns(world):
+    publish_names(world, 5000)
+    steps, most = [], world.hub.turn_steps
+    advance = world.hub.advance
+
+    def noted(scan, messages, octets, overhead=0, steps_=0):
+        before = len(scan._heap)
+        found = advance(scan, messages, octets, overhead, steps_)
+        steps.append(len(scan._heap) - before + len(found))
+        return found
+
+    world.hub.advance = noted
+    reader, other = Reader(), Reader()
+    world.hub.subscribe("/topic/other", Numbers(), other.outbox, WIDE)
+    world.hub.resume("/topic/#", Numbers(), reader.outbox, WIDE, 0)
+    passes = 0
+    while len(reader.numbers) < 5000:
+        world.publish("other")
+        world.flush()
+        reader.outbox.resume()
+        passes += 1
+        assert len(other.numbers) == passes  # who is up to date has it in the very pass
+    assert max(steps) <= most
+    assert passes >= 5000 / most
+    world.settle(reader)
+    assert reader.numbers == world.expected("#", 0)
+
+
+def test_all_who_look_for_long_get_there(world):
+    """They take turns, and none begins again at the beginning."""
+    world.hub.turn_steps = 7
+    publish_names(world, 100)
+    readers = [Reader() for _ in range(60)]
+    for number, reader in enumerate(readers):
+        world.hub.resume("/topic/#" if number % 2 else f"/topic/t.{number}", Numbers(), reader.outbox, WIDE, number)
+    passes = 0
+    while world.woken or any(reader.outbox.waiting for reader in readers):
+        world.flush()
+        for reader in readers:
+            reader.outbox.resume()
+        passes += 1
+        assert passes < 5000
+        assert len(world.hub.replays._scans) <= replays._SCANS
+        assert len(world.hub.replays._pieces) <= replays._PIECES
+    for number, reader in enumerate(readers):
+        assert reader.numbers == world.expected("#" if number % 2 else f"t.{number}", number)
+
+
+def test_what_one_has_read_is_at_hand_for_others_in_later_passes(world):
+    publish_names(world, 1000)
+    encoded = []
+
+    class Counting(Numbers):
+        def encode(self, message):
+            encoded.append(message.offset)
+            return super().encode(message)
+
+    encoder, readers = Counting(), [Reader() for _ in range(30)]
+    for reader in readers:
+        world.hub.resume("/topic/#", encoder, reader.outbox, WIDE, 0)
+    world.settle(*readers)
+    assert all(reader.numbers == list(range(1, 1001)) for reader in readers)
+    assert len(encoded) == 1000
+
+
+def test_nothing_is_kept_at_hand_once_nobody_catches_up(world):
+    publish_names(world, 50)
+    first, second = Reader(), Reader()
+    world.hub.turn_steps = 10
+    world.hub.resume("/topic/#", Numbers(), first.outbox, WIDE, 0)
+    replay = world.hub.resume("/topic/t.*", Numbers(), second.outbox, WIDE, 0)
+    for _ in range(8):
+        world.flush()
+        first.outbox.resume()
+    assert world.hub.replays._scans
+    replay.end()
+    world.settle(first)
+    assert not (world.hub.replays._scans or world.hub.replays._pieces or world.hub.replays._open)
+    assert repr(world.hub.replays) == "<0 readers, 0 of them wait for a turn>"
+
+
+def test_where_a_subscription_begins_is_found_at_once_or_not_at_all(world):
+    publish_names(world, 200)
+    assert world.hub.begins("/topic/t.50", 3) == 50
+    assert world.hub.begins("/topic/t.50", 51) is None
+    assert world.hub.begins("/topic/#", 199) == 199
+    assert world.hub.begins("/topic/#", 200) is None
+    assert world.hub.begins("/topic/#", 5) == 5
