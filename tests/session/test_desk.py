@@ -414,3 +414,29 @@ def test_who_has_no_connection_owns_no_queue():
     world = World(desk=True)
     with pytest.raises(QmqError, match="exclusive"):
         world.desk.do("declare", {"destination": "/queue/a", "exclusive": True}, Asker())
+
+
+def test_address_for_replies_is_its_owners_whatever_is_asked(world, asker):
+    """Whoever was told it may send there, and do nothing else with it."""
+    owner, reader = world.client(), Client(world)
+    reader.client.frame("SUBSCRIBE", {"destination": "/queue/asked", "id": "q"})
+    owner.frame("SEND", {"destination": "/queue/asked", "reply-to": "/temp-queue/r"}, b"x")
+    [(_, headers, _)] = reader.client.got()
+    address = headers["reply-to"]
+    for source in ("amq.topic", "amq.fanout", "amq.direct"):
+        for operation in ("bind", "unbind"):
+            asker.refused("in-use", operation, source=source, destination=address, key="k")
+    for operation in ("inspect", "purge", "delete", "pause", "resume"):
+        asker.refused("in-use", operation, destination=address)
+    assert not world.registry.exchanges["amq.fanout"].bindings
+    asker.client.frame("SEND", {"destination": address}, b"a reply")
+    assert owner.messages() == ["a reply"]
+    asker.client.frame("SUBSCRIBE", {"destination": address, "id": "r"})
+    asker.client.refused("in-use")
+
+
+def test_own_address_for_replies_may_be_bound(world, asker):
+    asker.client.frame("SUBSCRIBE", {"destination": "/temp-queue/own", "id": "r"})
+    own = next(name for name in world.registry.queues if name.endswith(".own"))
+    assert asker.done("bind", source="amq.fanout", destination=own) == {"new": True}
+    assert asker.done("unbind", source="amq.fanout", destination=own) == {"found": True}

@@ -165,15 +165,13 @@ class Desk:
 
     def bind(self, request: Request, asker: Asker) -> Any:
         """Binds the queue or exchange `destination` to the exchange `source`, by `key` or `arguments`."""
-        source, destination, key, arguments = _binding(request)
-        asker.rights.check("manage", destination)
+        source, destination, key, arguments = self._binding(request, asker)
         asker.rights.check_source(self._registry.exchange(source), key)
         return {"new": self._registry.bind(source, destination, key, arguments)}
 
     def unbind(self, request: Request, asker: Asker) -> Any:
         """Takes a binding away."""
-        source, destination, key, arguments = _binding(request)
-        asker.rights.check("manage", destination)
+        source, destination, key, arguments = self._binding(request, asker)
         return {"found": self._registry.unbind(source, destination, key, arguments)}
 
     def stats(self, request: Request, asker: Asker) -> Any:
@@ -201,6 +199,14 @@ class Desk:
         if not self._kick(name):
             raise QmqError("not-found", f"there is no connection {name[:64]!r}")
         return {}
+
+    def _binding(self, request: Request, asker: Asker) -> tuple[str, str, str, dict[str, Any]]:
+        """A binding that may be made or taken away; a queue of another connection's own is not to be touched."""
+        binding = _binding(request)
+        asker.rights.check("manage", binding[1])
+        if binding[1] in self._registry.queues:
+            self._registry.queue(binding[1], asker.owner)
+        return binding
 
     def _queue(self, request: Request, asker: Asker) -> Queue:
         destination = _text(request, "destination")
