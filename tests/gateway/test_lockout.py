@@ -22,13 +22,8 @@ def clock():
 
 
 def wait(lockout, address="a"):
-    """Seconds that this address is told to wait; 0 if it may try."""
-    try:
-        lockout.check(address)
-    except QmqError as error:
-        assert error.code.name == "too-many-logins" and error.code.retry
-        return error.retry_after / 1000
-    return 0
+    """Seconds for which this address counts as one that guesses."""
+    return lockout.left(address)
 
 
 def test_some_failures_are_free_then_the_wait_doubles(clock):
@@ -78,12 +73,12 @@ def test_only_so_many_are_looked_at_at_the_same_time(clock):
     lockout = Lockout(3, clock)
     with ExitStack() as stack:
         for _ in range(_AT_ONCE):
-            stack.enter_context(lockout.trying("a"))
-        with pytest.raises(QmqError, match="too-many-logins"), lockout.trying("a"):
+            stack.enter_context(lockout.trying("a", b""))
+        with pytest.raises(QmqError, match="too-many-logins"), lockout.trying("a", b""):
             pass
-        with lockout.trying("b"):
+        with lockout.trying("b", b""):
             pass
-    with lockout.trying("a"):
+    with lockout.trying("a", b""):
         pass
     assert len(lockout) == 0 and lockout._trying == {}
 
@@ -92,7 +87,7 @@ def test_what_fails_counts_and_what_can_be_tried_again_does_not(clock):
     lockout = Lockout(1, clock)
     for code in ("shutting-down", "token-expired", "bad-login"):
         assert wait(lockout) == 0
-        with pytest.raises(QmqError, match=code), lockout.trying("a"):
+        with pytest.raises(QmqError, match=code), lockout.trying("a", b""):
             raise QmqError(code)
     assert wait(lockout) == pytest.approx(1, abs=0.01)
 
@@ -103,3 +98,62 @@ def test_none_means_that_nobody_waits(clock):
         lockout.failed("a")
     assert wait(lockout) == 0
     assert len(lockout) == 0
+
+
+def attempt(lockout, proof, right=False, cheap=False):
+    """Whether a login was looked at; one that is refused is told nothing else."""
+    looked = False
+    try:
+        with lockout.trying("a", proof, cheap):
+            looked = True
+            if not right:
+                raise QmqError("bad-login")
+    except QmqError as error:
+        if lockout.left("a"):
+            assert error.code.name in ("bad-login", "too-many-logins")
+    return looked
+
+
+def locked(clock):
+    lockout = Lockout(3, clock)
+    assert [attempt(lockout, b"w") for _ in range(3)] == [True] * 3
+    assert lockout.left("a")
+    return lockout
+
+
+def test_what_is_known_to_be_wrong_is_not_looked_at_again(clock):
+    lockout = locked(clock)
+    before = lockout.left("a")
+    assert [attempt(lockout, b"w") for _ in range(100)] == [False] * 100
+    assert lockout.left("a") == before  # a script that goes on makes nothing worse
+    lockout.forget_proofs()
+    assert attempt(lockout, b"w")
+
+
+def test_what_is_right_passes_however_often(clock):
+    lockout = locked(clock)
+    assert all(attempt(lockout, b"r%d" % number, right=True) for number in range(100))
+
+
+def test_few_guesses_are_looked_at_while_an_address_guesses(clock):
+    lockout = locked(clock)
+    looked = sum(attempt(lockout, b"%d" % number) for number in range(200))
+    assert looked == 10
+    clock.now += 4.9
+    assert not attempt(lockout, b"x")
+    clock.now += 0.1
+    assert attempt(lockout, b"y") and not attempt(lockout, b"z")
+
+
+def test_what_is_cheap_is_always_looked_at(clock):
+    lockout = locked(clock)
+    assert all(attempt(lockout, b"%d" % number, cheap=True) for number in range(200))
+    assert len(lockout._failures["a"].wrong) == 64
+
+
+def test_one_that_guesses_is_told_when_to_come_back(clock):
+    lockout = locked(clock)
+    with pytest.raises(QmqError) as error, lockout.trying("a", b"w"):
+        pass
+    assert error.value.code.name == "too-many-logins"
+    assert error.value.retry_after == 1001

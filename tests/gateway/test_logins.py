@@ -259,9 +259,39 @@ async def test_guessing_is_slowed_down_wherever_it_is_done(guarded, enter_all, s
         with pytest.raises(Refused) as refused:
             await enter_all(node, "websocket", shown)
         assert refused.value.code == code
-    for good in (Shown("token", token("alice")), Shown("alice", "right")):  # who guesses right now does not hear it
+    for good in (Shown("token", token("alice")), Shown("alice", "right"), basic("alice:right")):
+        await enter_all(node, "poll", good)  # nobody is locked out by what others at this address do
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_one_broken_script_does_not_lock_an_office_out(guarded, enter_all, monkeypatch):
+    """It shows the same wrong password again and again: after some failures that costs nothing any more."""
+    node = await guarded(limits__login_failures=3)
+    tried, really = [], node.door.try_password
+    monkeypatch.setattr(node.door, "try_password", lambda *said: tried.append(said) or really(*said))
+    for _ in range(30):
+        with pytest.raises(Refused):
+            await enter_all(node, "tcp", Shown("alice", "old"))
+    assert len(tried) == 3
+    await enter_all(node, "tcp", Shown("alice", "right"))
+    for number in range(30):  # and guesses that are new each time are looked at seldom
         with pytest.raises(Refused, match="too-many-logins"):
-            await enter_all(node, "poll", good)
+            await enter_all(node, "tcp", Shown("alice", f"guess {number}"))
+    assert len(tried) <= 3 + 1 + 11
+    await enter_all(node, "tcp", Shown("alice", "right"))  # is known by now
+    await enter_all(node, "tcp", Shown("token", token("bob")))  # a token is always looked at
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_what_was_wrong_may_be_right_after_a_reload(guarded, enter_all):
+    node = await guarded(limits__login_failures=1)
+    for _ in range(2):
+        with pytest.raises(Refused):
+            await enter_all(node, "tcp", Shown("alice", "new"))
+    node.door.reload(node.config, node.door.policy)
+    with pytest.raises(Refused, match="too-many-logins"):
+        await enter_all(node, "tcp", Shown("alice", "new"))
+    assert node.door.lockout._failures["127.0.0.1"].trials < 10  # it was looked at
 
 
 @pytest.mark.gen_test(timeout=20)

@@ -7,6 +7,7 @@ replaced as a whole; each loop reads it anew whenever it needs it.
 
 from __future__ import annotations
 
+import secrets
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from qmq.config import Config
@@ -34,6 +35,7 @@ class Door:
         policy: The one in force.
         census: Connections with a conversation, by address and principal.
         lockout: Failed logins, by address.
+        secret: With it passwords and tokens are remembered, as digests that are good for this process only.
         meters: What those send in a second who come with requests, if that is limited.
         proxies: Those who are believed.
         origins: Whose pages may connect.
@@ -44,6 +46,7 @@ class Door:
         self.census = Census(1)
         self._beginning = Census(1)
         self.lockout = Lockout(1)
+        self.secret = secrets.token_bytes(32)
         self._closed = False
         self._pool = ThreadPoolExecutor(_THREADS, "qmq-password")  # starts its threads when they are needed
         self.reload(config, policy)
@@ -59,6 +62,7 @@ class Door:
         self._beginning.most = 2 * limits.connections + _TOLD
         self._beginning.per_address = 2 * some + _TOLD if some else 0
         self.lockout.free = limits.login_failures
+        self.lockout.forget_proofs()
         self.meters = Meters(limits) if limited(limits) else None
         self.proxies = Proxies(config.trusted_proxies)
         self.origins = Origins(config)

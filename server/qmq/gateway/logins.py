@@ -16,7 +16,6 @@ import base64
 import binascii
 import hashlib
 import logging
-import secrets
 import ssl
 import time
 from collections.abc import Iterable
@@ -53,7 +52,6 @@ class Logins:
     def __init__(self, door: Door) -> None:
         self._door = door
         self._verified: dict[bytes, tuple[float, Principal]] = {}
-        self._secret = secrets.token_bytes(32)
         self._trying: set[asyncio.Future[Principal]] = set()
 
     def rights(self, principal: Principal) -> Rights:
@@ -174,7 +172,7 @@ class Logins:
         if remembered is not None:
             return remembered
         now = time.time()
-        with self._door.lockout.trying(address):  # one that has expired is no guess
+        with self._door.lockout.trying(address, self._digest(_NOBODY, token), cheap=True):  # expired is no guess
             principal = self._door.policy.by_token(token, now)
         assert principal.expires is not None
         self._remember(_NOBODY, token, principal, principal.expires - now)
@@ -184,7 +182,7 @@ class Logins:
         remembered = self._recall(login, passcode)
         if remembered is not None:
             return remembered
-        with self._door.lockout.trying(address):
+        with self._door.lockout.trying(address, self._digest(login, passcode)):
             principal = await self._try_password(login, passcode)
         self._remember(login, passcode, principal, _REMEMBERED_SECONDS)
         return principal
@@ -218,7 +216,7 @@ class Logins:
     def _digest(self, login: str, passcode: str) -> bytes:
         # The length keeps the name "a" with the password "bc" from being "ab" with "c".
         said = f"{len(login)} {login}{passcode}".encode("utf-8", "surrogatepass")
-        return hashlib.blake2b(said, key=self._secret).digest()
+        return hashlib.blake2b(said, key=self._door.secret).digest()
 
     # Live connections
 
