@@ -9,8 +9,12 @@ update; nothing here waits, logs or reads a clock.
 
 from __future__ import annotations
 
-# Destinations beyond this number share one entry: clients choose their names.
+from collections import OrderedDict
+
+# Destinations beyond this number share one entry: clients choose their names. Those that
+# nobody uses any more make room before; of them no more than this are kept at all.
 _MAX_NAMED = 10_000
+_MAX_RETIRED = 1_000
 OTHERS = "(others)"
 PRIVATE = "(private)"  # all queues that belong to one connection
 
@@ -23,12 +27,13 @@ class Stats:
 
     """
 
-    __slots__ = ("_counts", "_named", "_parent")
+    __slots__ = ("_counts", "_named", "_parent", "_retired")
 
     def __init__(self, parent: Stats | None = None) -> None:
         # Made when first needed: most connections never count anything.
         self._counts: dict[str, int] | None = None
         self._named: dict[str, Stats] | None = None
+        self._retired: OrderedDict[str, None] | None = None
         self._parent = parent
 
     def add(self, name: str, amount: int = 1) -> None:
@@ -44,9 +49,11 @@ class Stats:
         """The counters of one destination."""
         if self._named is None:
             self._named = {}
+        if self._retired:
+            self._retired.pop(name, None)
         found = self._named.get(name)
         if found is None:
-            if len(self._named) >= _MAX_NAMED:
+            if len(self._named) >= _MAX_NAMED and not self._forget_retired():
                 name = OTHERS
             found = self._named.setdefault(name, Stats())
         return found
@@ -55,6 +62,29 @@ class Stats:
         """Lets go of the counters of a destination that is no more."""
         if self._named is not None:
             self._named.pop(name, None)
+        if self._retired:
+            self._retired.pop(name, None)
+
+    def retire(self, name: str) -> None:
+        """Notes that nobody counts for a destination any more: what was counted stays until many others retire."""
+        counters = self._named.get(name) if self._named is not None else None
+        if counters is None or name == OTHERS:
+            return
+        if not counters._counts:
+            self.forget(name)
+            return
+        if self._retired is None:
+            self._retired = OrderedDict()
+        self._retired[name] = None
+        if len(self._retired) > _MAX_RETIRED:
+            self._forget_retired()
+
+    def _forget_retired(self) -> bool:
+        """Forgets the destination that has retired first, if there is one."""
+        if not self._retired:
+            return False
+        self.forget(self._retired.popitem(last=False)[0])
+        return True
 
     def names(self) -> list[str]:
         """The destinations that have counters."""
@@ -69,8 +99,12 @@ class Stats:
 
     def by_destination(self) -> dict[str, dict[str, int]]:
         """The counts of every destination that has any."""
-        found = {name: self.of(name).snapshot() for name in sorted(self.names())}
+        found = {name: self._counted(name) for name in sorted(self.names())}
         return {name: counts for name, counts in found.items() if counts}
+
+    def _counted(self, name: str) -> dict[str, int]:
+        counters = self._named.get(name) if self._named is not None else None
+        return counters.snapshot() if counters is not None else {}
 
 
 class Sum(Stats):
@@ -88,7 +122,11 @@ class Sum(Stats):
         self.parts = parts
 
     def of(self, name: str) -> Stats:
-        return Sum([part._named[name] for part in self.parts if part._named and name in part._named])
+        found = [part._named.get(name) for part in self.parts if part._named]  # another thread may forget it
+        return Sum([each for each in found if each is not None])
+
+    def _counted(self, name: str) -> dict[str, int]:
+        return self.of(name).snapshot()
 
     def names(self) -> list[str]:
         return list({name for part in self.parts for name in part.names()})

@@ -1,12 +1,20 @@
 """What all topics keep together: rules, time, the ceiling, forgotten names, patterns."""
 
+import gc
+from itertools import pairwise
+
+import pytest
+
 from qmq.core.history import History
 from qmq.core.memory import OVERHEAD
 from qmq.core.message import Envelope, Message, Origin
 from qmq.core.scan import Scan
 from qmq.core.store import Keep
 from qmq.core.timers import Timers
+from qmq.session.topics import Start, subscribe
 from qmq.stats import Stats
+from tests.core.siblings import NUMBERS, WIDE, Reader, Siblings
+from tests.worlds import World
 
 ORIGIN = Origin("node", "e")
 ALL = (("/topic/#", Keep()),)
@@ -179,6 +187,67 @@ def test_more_patterns_than_are_kept_at_hand():
     for number in range(600):
         past.publish(f"t{number}.x")
     assert [past.after(f"t{number}.#") for number in range(600)] == [[number + 1] for number in range(600)]
+
+
+def objects():
+    gc.collect()
+    return len(gc.get_objects())
+
+
+@pytest.mark.parametrize("several", [False, True], ids=["one thread", "several"])
+def test_nothing_stays_of_forgotten_names_and_those_who_wanted_them(several):
+    world = Siblings(2) if several else World()
+    history, hub = (world.sequence.history, world.hubs[1]) if several else (world.history, world.hub)
+    history.max_names = 50
+    sizes = []
+    for wave in range(6):
+        for number in range(40):
+            names = [f"/topic/{wave}.{number}.{each}" for each in "abcdefghij"]
+            reader = Reader()
+            subscriptions = [hub.subscribe(name, NUMBERS, reader.outbox, WIDE) for name in names]
+            for name in [*names, f"/topic/same.{number}"]:
+                hub.publish(Envelope(name, {}), b"x", True)
+            hub.flush()
+            begun = subscribe(hub, f"/topic/{wave}.#", NUMBERS, reader.outbox, WIDE, Start("node.e.1", earliest=True))
+            for _ in range(5):
+                hub.flush()
+            begun.subscription.end()
+            for subscription in subscriptions:
+                hub.unsubscribe(subscription)
+        assert (len(history), hub._stats.names(), len(hub._routes)) == (50, [], 0)
+        del reader, subscriptions, begun
+        sizes.append(objects())
+    assert max(sizes[2:]) - min(sizes[2:]) < 50  # of 2400 names
+
+
+def test_rings_that_are_empty_leave_nothing_while_an_older_message_stays():
+    """A message that is too large empties its ring, whose place in the order by age is not the first."""
+    past = Past([("/topic/#", Keep(bytes=3 * OVERHEAD))], max_names=20)
+    past.publish("old")
+    for number in range(1000):
+        past.publish(f"t.{number}")
+        past.publish(f"t.{number}", bytes(3 * OVERHEAD))
+        past.publish("old", settle=False) if number % 10 == 0 else None
+        assert len(past.history._shelves[0]._heap) < 50
+    assert past.after("old")
+
+
+def test_much_that_grows_too_old_at_once_is_dropped_in_steps():
+    past = Past([("/topic/#", Keep(seconds=10))])
+    for number in range(2000):
+        past.publish(f"t.{number}", settle=False)
+    past.settle()
+    past.now += 5
+    past.timers.run()
+    past.now += 20
+    left, runs = [], 0
+    while past.history.used:
+        past.timers.run()
+        runs += 1
+        left.append(past.history.used // OVERHEAD)
+    assert all(before - after <= 512 for before, after in pairwise(left))
+    assert runs >= 4
+    assert (past.dropped("#"), len(past.timers)) == (2000, 0)
 
 
 def test_what_there_is():

@@ -33,7 +33,7 @@ _NOTES = 64
 _SLACK = 256
 
 # Steps through the names of a pattern after which one that asks whether anything is missing is told that it may be.
-_MAX_STEPS = 20_000
+_MAX_STEPS = 10_000
 
 # What grew too old is dropped from so many rings at once; the others have their turn at once after.
 _MAX_EXPIRED = 512
@@ -223,17 +223,21 @@ class Shelf:
     @property
     def oldest(self) -> int:
         """The number of the oldest message of all; 0 if there is none."""
+        self._clear_top()
+        return self._heap[0][0] if self._heap else 0
+
+    def _clear_top(self) -> None:
+        """Sees to it that the first ring of the heap has the oldest message."""
         heap = self._heap
         while heap:
             number, key, ring = heap[0]
             if ring.first == number:
-                return number
+                break
             if ring.count:
                 heapq.heapreplace(heap, (ring.first, key, ring))
             else:
                 heapq.heappop(heap)
                 ring.shelved = False
-        return 0
 
     @property
     def first(self) -> Ring:
@@ -244,7 +248,8 @@ class Shelf:
         """Lets go of a ring that has nothing."""
         self.lost = max(self.lost, ring.last)
         self._gone += ring.shelved
-        if self._gone * 2 > len(self._heap):
+        self._clear_top()
+        if self._gone * 4 > len(self._heap):
             self._sweep()
 
     def _sweep(self) -> None:

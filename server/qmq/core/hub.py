@@ -93,6 +93,7 @@ class Hub:
         self.deliveries = self.passes = 0
         self._wake = wake
         self._audiences: dict[tuple[str, Encoder], Audience] = {}
+        self._patterns: dict[str, int] = {}  # the audiences of each
         self._matcher: Matcher[Audience] = Matcher()
         self._stats = stats or Stats()
         self._routes: dict[str, Route] = {}
@@ -129,6 +130,7 @@ class Hub:
             raise QmqError("closed")
         audience = self._audiences.get((pattern, encoder))
         if audience is None:
+            self._patterns[pattern] = self._patterns.get(pattern, 0) + 1
             audience = self._audiences[pattern, encoder] = Audience(pattern, encoder, self._stats.of(pattern))
             self._matcher.add(pattern, audience)
             self._routes.clear()
@@ -151,6 +153,7 @@ class Hub:
             del self._audiences[audience.pattern, audience.encoder]
             self._matcher.remove(audience.pattern, audience)
             self._routes.clear()
+            self._retire(audience.pattern)
 
     def publish(self, envelope: Envelope, body: bytes, text: bool) -> Message:
         """Numbers a message and offers it to all who want it; never waits, never fails.
@@ -325,6 +328,13 @@ class Hub:
                 self._dirty.append(audience)
             if audience.mixed:
                 audience.flush_mixed()
+
+    def _retire(self, pattern: str) -> None:
+        """Lets the counters of a pattern go, if this was its last audience."""
+        self._patterns[pattern] -= 1
+        if not self._patterns[pattern]:
+            del self._patterns[pattern]
+            self._stats.retire(pattern)
 
     def _forget_route(self, destination: str) -> None:
         self._routes.pop(destination, None)

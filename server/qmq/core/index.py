@@ -9,7 +9,7 @@ a word that no pattern's word fits is never seen. What is kept is no affair of t
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import islice
+from itertools import islice, repeat
 
 from qmq.core.matcher import words_of_destination
 from qmq.core.store import Store
@@ -17,6 +17,8 @@ from qmq.core.store import Store
 # Levels of the tree, the kind (`/topic`) being the first. The words of a longer name beyond it
 # are one: so a deep name takes no more memory than this many nodes.
 _LEVELS = 9
+
+_WORDS_PER_STEP = 4  # of those
 
 _FEW = 32
 
@@ -126,6 +128,8 @@ class Index:
                 continue
             level = len(stack)
             state = shape.step(state, node.word) if level < _LEVELS else shape.steps(state, node.word)
+            if level == _LEVELS:
+                yield from repeat(None, node.word.count(".") // _WORDS_PER_STEP)
             yield node.store if state & shape.end else None
             if state and node.words:
                 stack.append((self._below(node, shape, state, position, level + 1), state))

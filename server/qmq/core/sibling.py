@@ -259,7 +259,7 @@ class Sibling(Hub):
         return QmqError("slow-consumer", f"the server was too slow for {audience.pattern}; cursor {cursor}")
 
     def _find_route(self, destination: str) -> Route:
-        if len(self._routes) >= MAX_ROUTES:
+        if len(self._routes) >= min(MAX_ROUTES, self.history.max_names):
             self._routes.clear()
         route = self._routes[destination] = (_ELSEWHERE, tuple(self._matcher.match(destination)), None)
         return route

@@ -12,7 +12,6 @@ batch at a time. No clock here: what is too old is said by `history`, as a numbe
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from operator import attrgetter
@@ -130,7 +129,7 @@ class Ring:
         self.place: Node
         self._account = account
         self._fresh: list[Message] = []
-        self._batches: deque[_Batch] = deque()
+        self._batches: list[_Batch] = []
         self.append = self._fresh.append  # what hubs call, once per message
 
     def __len__(self) -> int:
@@ -212,7 +211,7 @@ class Ring:
         batches.append(_Batch(messages, octets))
 
     def _drop_batch(self) -> None:
-        batch = self._batches.popleft()
+        batch = self._batches.pop(0)
         self.count -= len(batch.messages)
         self.octets -= batch.octets
         self.dropped = batch.messages[-1].offset
