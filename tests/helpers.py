@@ -239,6 +239,16 @@ class Peer:
         await self.send(*pieces)
         return await self.answer()
 
+    async def head(self):
+        """Reads the head of an answer that has no body, such as to HEAD."""
+        data = self._rest
+        while b"\r\n\r\n" not in data:
+            data += await self.octets()
+        head, _, self._rest = data.partition(b"\r\n\r\n")
+        status, *lines = head.decode("latin-1").split("\r\n")
+        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+        return Answer(int(status.split()[1]), headers)
+
     async def answer(self):
         """Reads an answer. What follows that of an upgrade is left for `event`."""
         data = b""

@@ -213,6 +213,9 @@ VALUES = {
     "the second is wrong": ({"listen": ("http://127.0.0.1:1", "x")}, "listen x: the scheme"),
     "an address that does not end": ({"listen": ("http://[::1:80",)}, "listen http://[::1:80: "),
     "time that is no number": ({"limits.connect_seconds": float("nan")}, "limits.connect_seconds must be"),
+    "no folder": ({"static": "/nothing/there"}, "static: there is no folder /nothing/there"),
+    "an origin without a scheme": ({"allowed_origins": ("*.example.org",)}, "'*.example.org' can match nothing; write"),
+    "an origin with a path": ({"allowed_origins": ("https://a.example/",)}, "'https://a.example/' can match nothing"),
     "endless time": ({"drain": float("inf")}, "drain must be"),
 }
 

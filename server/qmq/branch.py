@@ -96,7 +96,7 @@ class Branch:
             *poll_http.routes(self.gateway, self._talk(poll_http.frame), serve),
             *avro_http.routes(self.gateway, self._protocol),
             *api_page.routes(self.stats),
-            *pages.routes(self.stats, *self._why_not, info),
+            *pages.routes(self.stats, *self._why_not, info, self.config.static),
         ]
 
     app: App

@@ -49,6 +49,7 @@ class Config:
     name: str = setting(_host_name, "the node's name: letters, digits and -; part of every message id")
     threads: int = setting(_default_threads, "threads with an event loop each; a client stays on one of them", 1)
     demo: bool = setting(False, "serve the demo pages and publish to their topics")
+    static: str = setting("", "folder with pages of one's own, which are served at /; if empty, there are none")
     ready_file: str = setting("", "where to write what is listened on, once connections are accepted")
     drain: float = setting(2.0, "seconds over which clients are sent away when the node stops", 0.0)
     allowed_origins: Strings = setting(
@@ -304,6 +305,8 @@ def _check(config: Config) -> None:
         raise ConfigError(f"name must be 1 to 64 letters, digits or -, not {config.name!r}")
     if config.log_level not in ("debug", "info", "warning", "error"):
         raise ConfigError(f"log_level must be debug, info, warning or error, not {config.log_level!r}")
+    if config.static and not Path(config.static).is_dir():
+        raise ConfigError(f"static: there is no folder {config.static}")
     if not config.listen:
         raise ConfigError("listen needs at least one URL")
     _check_tls(config.tls)

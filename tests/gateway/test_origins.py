@@ -119,7 +119,7 @@ async def test_the_log_says_once_what_to_add_where(start_node, dial, caplog):
     assert lines[0] == (
         "pages of http://localhost:5173 are refused (bad-origin): to let them in, write allowed_origins = "
         '["https://a.example", "http://localhost:5173"] into the configuration, or '
-        "--allowed-origins https://a.example,http://localhost:5173"
+        "--allowed-origins https://a.example --allowed-origins http://localhost:5173"
     )
     assert "--static FOLDER" in lines[1]
     assert len(lines) == 3

@@ -177,3 +177,60 @@ async def test_paths_with_odd_arguments_find_their_page(start_node, dial):
 def test_what_is_served_lies_in_the_checkout_or_in_the_package():
     for name in ("dist", "demos", "closure/qmq"):
         assert static_root(name).is_dir()
+
+
+# path: what it answers
+ALLOWED = {
+    "/": "GET, HEAD, OPTIONS",
+    "/demo": "GET, HEAD, OPTIONS",
+    "/demo/": "GET, HEAD, OPTIONS",
+    "/api": "GET, HEAD, OPTIONS",
+    "/api/": "GET, HEAD, OPTIONS",
+    "/openapi.json": "GET, HEAD, OPTIONS",
+    "/health/live": "GET, HEAD, OPTIONS",
+    "/health/ready": "GET, HEAD, OPTIONS",
+    "/info.json": "GET, HEAD, OPTIONS",
+    "/qmq.js": "GET, HEAD, OPTIONS",
+    "/favicon.ico": "GET, HEAD, OPTIONS",
+    "/stomp": "GET, OPTIONS",
+    "/avro": "GET, HEAD, POST, OPTIONS",
+    "/poll": "POST, OPTIONS",
+    "/api/v1/stats": "GET, HEAD, OPTIONS",
+    "/api/v1/publish": "POST, OPTIONS",
+}
+
+
+@pytest.mark.parametrize("path", ALLOWED)
+@pytest.mark.gen_test(timeout=20)
+async def test_what_an_address_answers(start_node, dial, path):
+    """OPTIONS says it, and so does the refusal of anything else; HEAD is GET without a body."""
+    peer = await dial(await start_node({"demo": True}))
+    answer = await peer.ask(plain(path, "OPTIONS"))
+    assert (answer.status, answer.headers["allow"], answer.body) == (204, ALLOWED[path], b"")
+    answer = await peer.ask(plain(path, "DELETE"))
+    assert answer.problem() == (405, "bad-method")
+    assert answer.headers["allow"] == ALLOWED[path]
+    if "HEAD" in ALLOWED[path]:
+        got = await peer.ask(plain(path))
+        await peer.send(plain(path, "HEAD"), plain("/health/live"))
+        head = await peer.head()
+        assert head.status == got.status
+        assert head.headers.get("content-type") == got.headers.get("content-type")
+        assert (await peer.answer()).body == b"ok\n"
+
+
+@pytest.mark.parametrize("octets", [b"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n", b"OPTIONS / HTTP/1.0\r\n\r\n"])
+@pytest.mark.gen_test(timeout=20)
+async def test_health_checks_of_balancers_are_answered(start_node, dial, octets):
+    answer = await (await dial(await start_node())).ask(octets)
+    assert answer.status == 204
+    assert "OPTIONS" in answer.headers["allow"]
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_redirects_are_as_safe_as_pages(start_node, dial):
+    peer = await dial(await start_node({"demo": True}))
+    for path in ("/demo", "/api"):
+        answer = await peer.ask(plain(path))
+        assert (answer.status, answer.headers["location"]) == (302, path + "/")
+        check_safe(answer)

@@ -18,7 +18,7 @@ from tornado.web import stream_request_body
 from qmq.errors import QmqError
 from qmq.gateway.body import Body
 from qmq.gateway.gateway import Gateway
-from qmq.gateway.handlers import Problems, preflight, refuse, shared_with_page
+from qmq.gateway.handlers import Problems, answer_options, preflight, refuse, shared_with_page
 from qmq.gateway.hold import Hold
 from qmq.session.access import Rights
 from qmq.session.avro import Avro, Pending, protocol
@@ -112,14 +112,13 @@ class AvroHandler(Problems):
         if self._error is None:
             self._body.feed(chunk)
 
-    def options(self) -> None:
+    def options(self, *path: str) -> None:
         """Answers a preflight: pages of other origins need one for this content type."""
         if self._refused():
             return
         for name, value in preflight(self.request, "GET, POST").items():
             self.set_header(name, value)
-        self.set_status(204)
-        self.finish()
+        answer_options(self)
 
     def get(self) -> None:
         """Gives the protocol, with its MD5, by which clients may name it."""
@@ -206,8 +205,3 @@ class AvroHandler(Problems):
         self._gone = True
         if self._hold is not None:
             self._hold.end()
-
-    def write_error(self, status_code: int, **kwargs: Any) -> None:
-        if status_code == 405:
-            self.set_header("Allow", "GET, HEAD, POST, OPTIONS")
-        super().write_error(status_code, **kwargs)

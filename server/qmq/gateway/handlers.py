@@ -135,7 +135,25 @@ def answer_failure(handler: RequestHandler, status: int, cause: BaseException | 
     """Answers what Tornado calls an error with problem JSON; what the cause was is sent only if it was the client's."""
     name = _BY_STATUS.get(status, "internal-error" if status >= 500 else "bad-request")
     detail = (cause.log_message or "") if isinstance(cause, HTTPError) and name == "bad-request" else ""
-    refuse(handler, QmqError(name, detail), stats)
+    refuse(handler, QmqError(name, detail), stats, {"Allow": allowed(handler)} if status == 405 else None)
+
+
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
+
+def allowed(handler: RequestHandler) -> str:
+    """The methods that a handler answers, as `Allow` has them."""
+    kind = type(handler)
+    own = [each for each in _METHODS if getattr(kind, each.lower()) is not getattr(RequestHandler, each.lower())]
+    return ", ".join(own)
+
+
+def answer_options(handler: RequestHandler) -> None:
+    """Says which methods an address answers. No page of another origin needs to ask."""
+    handler.set_header("Allow", allowed(handler))
+    handler.clear_header("Content-Type")
+    handler.set_status(204)
+    handler.finish()
 
 
 class Telling:
@@ -159,6 +177,26 @@ class Problems(Telling, RequestHandler):
 
     def set_default_headers(self) -> None:
         set_safe_headers(self)
+
+    def options(self, *path: str) -> None:
+        """Says what it answers."""
+        answer_options(self)
+
+
+class Elsewhere(Problems):
+    """Sends browsers to another address, for now."""
+
+    def initialize(self, stats: Stats, url: str = "/") -> None:
+        super().initialize(stats)
+        self._url = url
+
+    def get(self) -> None:
+        """Redirects."""
+        self.set_header("Cache-Control", "no-cache")
+        self.clear_header("Content-Type")
+        self.redirect(self._url)
+
+    head = get
 
 
 class NotFound(Problems):

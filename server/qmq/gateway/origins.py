@@ -82,7 +82,7 @@ class Origins:
         listed = [*self._listed, page]
         return (
             f"to let them in, write allowed_origins = [{', '.join(map(_quoted, listed))}] into the configuration, or "
-            f"--allowed-origins {','.join(listed)}"
+            f"{' '.join([f'--allowed-origins {each}' for each in listed])}"
         )
 
     def _note(self, name: str, kind: str, advice: str) -> None:

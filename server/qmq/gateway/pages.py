@@ -1,7 +1,8 @@
-"""The pages and scripts that a node serves: landing page, demos, the browser client.
+"""The pages and scripts that a node serves: landing page, demos, the browser client, and pages of one's own.
 
 They come from files: in a checkout from `js/` and `closure/`, in an installed
-package from `qmq/static`. Nothing is served from anywhere else.
+package from `qmq/static`, and from the folder that the configuration names. Nothing is
+served from anywhere else.
 """
 
 from __future__ import annotations
@@ -9,9 +10,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tornado.web import HTTPError, RedirectHandler, StaticFileHandler
-
-from qmq.gateway.handlers import Problems, Telling, open_to_others, refuse, set_safe_headers
+from qmq.gateway.files import INDEX, Files, Found
+from qmq.gateway.handlers import SAFE_HEADERS, Elsewhere, Problems, open_to_others, refuse
 from qmq.stats import Stats
 
 
@@ -30,44 +30,30 @@ def closure_library() -> Path | None:
     return folder if folder.is_dir() else None
 
 
-class Files(Telling, StaticFileHandler):
-    """Static files with safe headers, revalidated on each use."""
+class ForAll(Files):
+    """The client's scripts, which pages of any origin may load."""
 
-    def initialize(  # type: ignore[override]
-        self, stats: Stats, path: str, default_filename: str | None = None, for_all: bool = False
-    ) -> None:
-        super().initialize(path, default_filename)
-        self.stats = stats
-        self._for_all = for_all
-
-    def set_default_headers(self) -> None:
-        set_safe_headers(self)
-
-    def set_extra_headers(self, path: str) -> None:
-        self.set_header("Cache-Control", "no-cache")
-        if self._for_all:
-            open_to_others(self)
-
-    def get_content_type(self) -> str:
-        kind = super().get_content_type()
-        return f"{kind}; charset=utf-8" if kind.startswith("text/") or kind.endswith("javascript") else kind
-
-    def validate_absolute_path(self, root: str, absolute_path: str) -> str | None:
-        # A link may lead anywhere, and what is no file may never end; Tornado looks at neither.
-        if "\0" in absolute_path or not Path(absolute_path).resolve().is_relative_to(Path(root).resolve()):
-            raise HTTPError(404)
-        return super().validate_absolute_path(root, absolute_path)
+    def dress(self, found: Found) -> None:
+        open_to_others(self)
 
 
 class Demos(Files):
     """The demo pages. One of them loads modules in the way of Closure, which evaluates what it has fetched."""
 
-    def set_extra_headers(self, path: str) -> None:
-        super().set_extra_headers(path)
-        if path == "ways/closure.html":
+    def dress(self, found: Found) -> None:
+        if self.request.path.endswith("/ways/closure.html"):
             policy = self._headers["Content-Security-Policy"]
             policy = policy.replace("script-src 'self'", "script-src 'self' 'unsafe-eval'")
             self.set_header("Content-Security-Policy", policy)
+
+
+class Own(Files):
+    """The pages of whoever runs the node, and ours where they have none. What theirs may do is for them to say."""
+
+    def dress(self, found: Found) -> None:
+        if found.root == self._roots[0]:
+            for name in SAFE_HEADERS.keys() - {"Server", "X-Content-Type-Options"}:
+                self.clear_header(name)
 
 
 class Health(Problems):
@@ -86,6 +72,8 @@ class Health(Problems):
         self.set_header("Content-Type", "text/plain; charset=utf-8")
         self.finish("ok\n")
 
+    head = get
+
 
 class Info(Problems):
     """What a page may know about the node that served it."""
@@ -98,8 +86,10 @@ class Info(Problems):
         self.set_header("Cache-Control", "no-store")
         self.finish(self._info)
 
+    head = get
 
-def routes(stats: Stats, live: Any, ready: Any, info: dict[str, Any]) -> list[Any]:
+
+def routes(stats: Stats, live: Any, ready: Any, info: dict[str, Any], own: str = "") -> list[Any]:
     """Tornado rules for everything that is a file, and for health.
 
     Args:
@@ -107,26 +97,30 @@ def routes(stats: Stats, live: Any, ready: Any, info: dict[str, Any]) -> list[An
         live: Returns what does not go on any more, as an error, or None.
         ready: Returns the reason why the node is not ready, as an error, or None.
         info: What `/info.json` tells; the demos are served if its `demo` is true.
+        own: A folder with pages that stand beside ours and before the landing page, if there is one.
 
     """
     dist = str(static_root("dist"))
     demos, landing = str(static_root("demos")), str(static_root("landing"))
     rules: list[Any] = [
+        (r"\*", Problems, {"stats": stats}),  # OPTIONS *, as health checks ask
         (r"/health/live", Health, {"stats": stats, "ready": live}),
         (r"/health/ready", Health, {"stats": stats, "ready": ready}),
         (r"/info\.json", Info, {"stats": stats, "info": info}),
-        (r"/(qmq(?:-sockjs)?\.m?js)", Files, {"stats": stats, "path": dist, "for_all": True}),
-        (r"/closure/qmq/(.*)", Files, {"stats": stats, "path": str(static_root("closure/qmq")), "for_all": True}),
+        (r"/(qmq(?:-sockjs)?\.m?js)", ForAll, {"stats": stats, "path": dist}),
+        (r"/closure/qmq/(.*)", ForAll, {"stats": stats, "path": str(static_root("closure/qmq"))}),
     ]
     if info["demo"]:
         rules += [
-            (r"/demo", RedirectHandler, {"url": "/demo/", "permanent": False}),
-            (r"/demo/(.*)", Demos, {"stats": stats, "path": demos, "default_filename": "index.html"}),
+            (r"/demo", Elsewhere, {"stats": stats, "url": "/demo/"}),
+            (r"/demo/(.*)", Demos, {"stats": stats, "path": demos, "index": INDEX}),
         ]
         if (library := closure_library()) is not None:
             rules.append((r"/closure/goog/(base\.js)", Files, {"stats": stats, "path": str(library)}))
+    if own:
+        return [*rules, (r"/(.*)", Own, {"stats": stats, "path": (own, landing), "index": INDEX})]
     rules += [
-        (r"/()", Files, {"stats": stats, "path": landing, "default_filename": "index.html"}),
+        (r"/()", Files, {"stats": stats, "path": landing, "index": INDEX}),
         (r"/((?:style|landing|api)\.css|favicon\.(?:ico|svg)|landing\.js)", Files, {"stats": stats, "path": landing}),
     ]
     return rules

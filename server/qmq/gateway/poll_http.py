@@ -16,7 +16,7 @@ from qmq.errors import QmqError
 from qmq.gateway.connection import Connection
 from qmq.gateway.conversation import Conversation
 from qmq.gateway.gateway import Gateway
-from qmq.gateway.handlers import Problems, note_request, preflight, refuse, shared_with_page
+from qmq.gateway.handlers import Problems, answer_options, note_request, preflight, refuse, shared_with_page
 from qmq.gateway.held import Serve
 from qmq.gateway.homes import hold
 from qmq.gateway.poll import PollConnection
@@ -74,8 +74,7 @@ class _Poll(Problems):
         """Answers a preflight, for pages that send a content type of their own."""
         for name, value in preflight(self.request, "POST").items():
             self.set_header(name, value)
-        self.set_status(204)
-        self.finish()
+        answer_options(self)
 
     def number(self, name: str) -> int:
         """A parameter of the query.

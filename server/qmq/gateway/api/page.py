@@ -10,14 +10,12 @@ from functools import cache
 from html import escape
 from typing import Any, TypeAlias
 
-from tornado.web import RedirectHandler
-
 from qmq import __version__, native
 from qmq.errors import CODES
 from qmq.gateway.api.document import document
 from qmq.gateway.api.schemas import Schema
 from qmq.gateway.api.table import ALWAYS, OPERATIONS, PREFIX, WITH_BODY, Operation
-from qmq.gateway.handlers import Problems
+from qmq.gateway.handlers import Elsewhere, Problems
 from qmq.stats import Stats
 
 # Name, place, kind, whether it is required, and help.
@@ -141,6 +139,8 @@ class Document(Problems):
         self.set_header("Cache-Control", "no-cache")
         self.finish(self._content)
 
+    head = get
+
 
 @cache
 def _described() -> bytes:
@@ -153,6 +153,6 @@ def routes(stats: Stats) -> list[Any]:
     told = {"stats": stats, "content": _described(), "kind": "application/json"}
     return [
         (r"/api/", Document, shown),
-        (r"/api", RedirectHandler, {"url": "/api/", "permanent": False}),
+        (r"/api", Elsewhere, {"stats": stats, "url": "/api/"}),
         (r"/openapi\.json", Document, told),
     ]
