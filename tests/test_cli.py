@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from qmq import __version__, cli
 from qmq.config import CLIENT_VARIABLES, OPTIONS
+from qmq.session.passwords import hashed
 from tests.helpers import Peer
 from tests.processes import QMQ, Serve, one_line
 
@@ -129,7 +130,8 @@ def test_check_config_says_what_it_amounts_to(run, tmp_path):
 def test_every_switch_can_be_turned_off_by_flag(run, tmp_path, key):
     file, flag = tmp_path / "qmq.toml", OPTIONS[key].flag
     section, _, name = key.rpartition(".")
-    file.write_text(f"[{section}]\n{name} = true\n" if section else f"{name} = true\n")
+    user = f'[[users]]\nname = "ann"\npassword = "{hashed("x", 10)}"\n'  # for require_login
+    file.write_text((f"[{section}]\n{name} = true\n" if section else f"{name} = true\n") + user)
     off = flag.replace("--", "--no-", 1)
     for arguments, value in (([], "true"), ([off], "false"), ([off, flag], "true")):
         status, output, _ = run("check-config", "--config", str(file), *arguments)

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable
-from pathlib import Path
 
 from qmq.errors import ConfigError
+from qmq.files import read_file
 from qmq.sections import Tls
 
 # For TLS 1.2: keys that are forgotten after use, and ciphers that notice changes. TLS 1.3 has no others.
@@ -94,7 +94,7 @@ def _load_authorities(context: ssl.SSLContext, file: str, name: str) -> None:
 def _check_pem(file: str, name: str, mark: bytes, what: str) -> None:
     """Says which file it is that cannot be read or holds something else, which OpenSSL does not."""
     try:
-        found = Path(file).read_bytes()
+        found = read_file(file)
     except (OSError, ValueError) as error:
         raise ConfigError(f"{name}: cannot read {file}: {getattr(error, 'strerror', None) or error}") from error
     if mark not in found:

@@ -97,7 +97,13 @@ async def _serve(settings: Config, reread: Callable[[], Config]) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
-    loop.add_signal_handler(signal.SIGHUP, node.reload)
+    reloads = set[asyncio.Task[None]]()  # or a task might be forgotten on its way
+
+    def reload() -> None:
+        reloads.add(task := asyncio.create_task(node.reload()))
+        task.add_done_callback(reloads.discard)
+
+    loop.add_signal_handler(signal.SIGHUP, reload)
     await node.start()
     gc.freeze()
     for at in node.listen:

@@ -22,12 +22,12 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
-from pathlib import Path
 from typing import Any, get_type_hints
 from urllib.parse import urlsplit
 
 from qmq.addresses import is_loopback, normal_origin, origin_pattern, parse_network
 from qmq.errors import ConfigError
+from qmq.files import read_file
 from qmq.sections import Limits, Strings, Tables, Tls, Tokens, setting
 
 
@@ -62,6 +62,9 @@ class Config:
     trusted_proxies: Strings = setting((), "addresses and networks of proxies that are believed whose connection it is")
     proxy_protocol: Strings = setting((), "schemes of addresses where trusted proxies send the PROXY protocol's header")
     require_origin: bool = setting(False, "refuse clients that send no Origin, as only browsers do")
+    require_login: bool = setting(
+        False, "refuse to start, and to be reloaded, where anybody could come in; best the first line of a file"
+    )
     allow_anonymous: bool = setting(False, "let clients in that do not log in, also from beyond loopback")
     auto_create: bool = setting(True, "queues that are not configured appear when they are first used")
     manage: bool = setting(True, "answer requests to /manage/, with which clients inspect, purge and delete queues")
@@ -246,7 +249,7 @@ def make(values: Mapping[str, Any]) -> Config:
 
 def _read_file(file: str) -> dict[str, Any]:
     try:
-        tree = tomllib.loads(Path(file).read_text("utf-8"))
+        tree = tomllib.loads(read_file(file).decode())
     except OSError as error:
         raise ConfigError(f"cannot read {file}: {error.strerror}") from error
     except (ValueError, RecursionError) as error:

@@ -36,7 +36,8 @@ from qmq.gateway.door import Door
 from qmq.gateway.gateway import Gateway
 from qmq.gateway.homes import Homes
 from qmq.loops import Loop, LoopThread
-from qmq.policies import policy_of, reloaded
+from qmq.policies import check_not_open, policy_of, reloaded
+from qmq.session.policy import Policy
 from qmq.stats import Stats, Sum
 from qmq.trunk import Trunk
 from qmq.watch import Watch
@@ -69,6 +70,7 @@ class Node:
         self.config = config or Config()
         self.stats = Stats() if self.config.threads == 1 else Sum([])
         self._reread = reread
+        self._reloading = asyncio.Lock()
         self._watches: list[Watch] = []
         self.branches: list[Branch] = []
         self.listen: list[dict[str, Any]] = []
@@ -197,20 +199,30 @@ class Node:
             branch.gateway.home = f"{index}-"
             branch.app.homes = Homes(index, loops)
 
+    def _read_again(self) -> tuple[Config, list[str], Policy, dict[str, ssl.SSLContext]]:
+        config, fixed = reloaded(self.config, self._reread() if self._reread is not None else self.config)
+        policy = policy_of(config)
+        check_not_open(self.door.policy, policy, self.config, config)
+        return config, fixed, policy, _contexts(config)
+
     def _plant(self) -> Trunk:
         trunk = Trunk(self.config, Origin(self.config.name, _new_epoch()), self._loops, self.stats)
         self._registry = trunk.registry
         return trunk
 
-    def reload(self) -> None:
+    async def reload(self) -> None:
         """Reads users, rules, keys of tokens, limits and certificates again (see `reloaded`).
 
         What is now forbidden ends at once. If anything is wrong with the configuration or one of its files, everything
         stays as it was, and the log says why.
         """
+        async with self._reloading:  # one after the other
+            await self._reload()
+
+    async def _reload(self) -> None:
         try:
-            config, fixed = reloaded(self.config, self._reread() if self._reread is not None else self.config)
-            policy, contexts = policy_of(config), _contexts(config)
+            # Whatever files may take, nobody waits for them but this.
+            config, fixed, policy, contexts = await asyncio.to_thread(self._read_again)
         except ConfigError as error:
             log.warning("the configuration stays as it was: %s", error)
             return

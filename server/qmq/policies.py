@@ -7,12 +7,12 @@ is one line that names the table or the file, and never shows a hash or a key.
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 from typing import Any
 
 from qmq.config import OPTIONS, Config
 from qmq.core.cover import check_allowing
 from qmq.errors import ConfigError, QmqError
+from qmq.files import read_file
 from qmq.rules import read_tables, text_of
 from qmq.session import keys, passwords
 from qmq.session.access import Access, Action, Rule
@@ -37,7 +37,7 @@ def policy_of(config: Config) -> Policy:
     logins = bool(users) or tokens is not None
     certificates = config.tls.client_certificates != "no"
     guarded = logins or bool(rules)
-    return Policy(
+    policy = Policy(
         access=Access(rules, guarded=guarded),
         users=users,
         nobody=_slowest(users),
@@ -47,10 +47,23 @@ def policy_of(config: Config) -> Policy:
         grace=config.tokens.grace,
         by_uri=config.tls.client_name == "uri",
     )
+    if config.require_login and policy.anonymous:
+        raise ConfigError("require_login: anybody could come in; there are no users, tokens or client certificates")
+    return policy
 
 
 # What takes effect while the node runs. All else is fixed in what was made at the start.
-_RELOADED = ("allow_anonymous", "allowed_origins", "allowed_hosts", "users", "rules", "tokens", "tls", "limits")
+_RELOADED = (
+    "allow_anonymous",
+    "require_login",
+    "allowed_origins",
+    "allowed_hosts",
+    "users",
+    "rules",
+    "tokens",
+    "tls",
+    "limits",
+)
 _FIXED_LIMITS = frozenset(
     {"queues", "exchanges", "bindings", "memory", "topics", "history"}
     | {"idempotency_keys", "idempotency_seconds", "http_header_bytes"}
@@ -69,6 +82,30 @@ def reloaded(running: Config, wanted: Config) -> tuple[Config, list[str]]:
     taken = {name: getattr(wanted, name) for name in _RELOADED}
     config = dataclasses.replace(running, **{**taken, "limits": limits})
     return config, [option.key for option in OPTIONS.values() if option.of(config) != option.of(wanted)]
+
+
+def check_not_open(running: Policy, wanted: Policy, before: Config, after: Config) -> None:
+    """Checks that a reload takes away none of what keeps people out, unless that is said to be wanted.
+
+    A file that is empty or was cut off looks like one that lets anybody in.
+
+    Raises:
+        ConfigError: Naming what would be gone.
+
+    """
+    if after.allow_anonymous:
+        return
+    gone = [name for name in ("users", "rules") if getattr(before, name) and not getattr(after, name)]
+    if before.tokens.keys and not after.tokens.keys:
+        gone.append("tokens.keys")
+    if before.tls.certificate and not after.tls.certificate:
+        gone.append("tls.certificate")
+    if before.tls.client_certificates != "no" and after.tls.client_certificates == "no":
+        gone.append("tls.client_certificates")
+    if gone:
+        raise ConfigError(f"{' and '.join(gone)} would be gone; if that is wanted, set allow_anonymous or restart")
+    if wanted.anonymous and not running.anonymous:
+        raise ConfigError("nobody would have to log in any more; if that is wanted, set allow_anonymous or restart")
 
 
 def _users(config: Config) -> dict[str, User]:
@@ -168,12 +205,9 @@ def read_keys(file: str, name: str) -> list[keys.Key]:
 
     """
     try:
-        with Path(file).open("rb") as opened:
-            data = opened.read(_MAX_KEY_FILE + 1)
+        data = read_file(file, _MAX_KEY_FILE)
     except (OSError, ValueError) as error:
         raise ConfigError(f"{name}: cannot read {file}: {getattr(error, 'strerror', None) or error}") from error
-    if len(data) > _MAX_KEY_FILE:
-        raise ConfigError(f"{name} {file}: it is larger than {_MAX_KEY_FILE >> 20} MiB")
     try:
         return keys.read(data)
     except ConfigError as error:

@@ -15,7 +15,7 @@ async def test_a_new_certificate_is_for_new_connections_and_old_ones_go_on(tls_n
     await old.subscribe("/topic/a")
     authority.certificate(file=file)
     assert (await tls_join(node, scheme)).serial == old.serial
-    node.reload()
+    await node.reload()
     new = await tls_join(node, scheme)
     assert new.serial != old.serial
     await new.publish("/topic/a", b"x")
@@ -29,7 +29,7 @@ async def test_a_broken_file_changes_nothing_and_the_log_says_why(tls_node, tls_
     node = await tls_node(certificate=file, tls__key=key)
     old = await tls_join(node)
     authority.certificate(file=file)  # another certificate, and still the old key
-    node.reload()
+    await node.reload()
     (record,) = [record for record in caplog.records if record.levelname == "WARNING"]
     told = f"the configuration stays as it was: tls.certificate {file}: the key does not belong to the certificate"
     assert (record.name, record.getMessage()) == ("qmq", told)
@@ -45,7 +45,7 @@ async def test_other_client_authorities_after_a_reload(tls_node, tls_join, tls_d
     old = await tls_join(node, context=mine)
     other = Authority(tmp_path / "other")
     file.write_bytes((tmp_path / other.file).read_bytes())
-    node.reload()
+    await node.reload()
     await is_refused(await tls_dial(node, kind=TlsPeer), mine, "UNKNOWN_CA")
     await tls_join(node, context=authority.trust(other.certificate("me@example.org")))
     await old.publish("/topic/a")
@@ -55,5 +55,5 @@ async def test_other_client_authorities_after_a_reload(tls_node, tls_join, tls_d
 async def test_there_may_be_no_certificates(start_node, caplog):
     node = await start_node()
     with caplog.at_level("INFO"):
-        node.reload()
+        await node.reload()
     assert "the configuration was read again" in caplog.text

@@ -163,7 +163,7 @@ async def test_who_loses_a_right_loses_its_stream(guarded, listen):
     listener = await listen("destination=/topic/a.b", **bearer("alice"))
     node = peer.node
     node._reread = lambda: dataclasses.replace(node.config, rules=RULES[1:])
-    node.reload()
+    await node.reload()
     name, told = await listener.event()
     assert (name, told["code"], told["retry"]) == ("error", "forbidden", False)
     await peer.refused("forbidden", "GET", "/stream?destination=/topic/a.b", **bearer("alice"))
