@@ -8,6 +8,7 @@ Options of `serve` are made from `qmq.config`; nothing is defined twice.
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
 import json
 import logging
@@ -16,6 +17,7 @@ import resource
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import click
@@ -26,7 +28,9 @@ from qmq.cli_clients import manage, pub, request, sub
 from qmq.cli_logins import hash_password, token
 from qmq.config import OPTIONS, Config, Option, load, unknown_variables
 from qmq.errors import ConfigError, QmqError
+from qmq.logqueue import LogQueue
 from qmq.sections import Strings
+from qmq.stats import Stats
 
 log = logging.getLogger("qmq")
 
@@ -79,20 +83,21 @@ def serve(config: str | None, **flags: Any) -> None:
     # Whoever waits for the ready file is not to take that of an earlier run for ours, whatever goes wrong now.
     ready.remove(flags["ready_file"] or os.environ.get("QMQ_READY_FILE", ""))
     settings = _load(config, flags)
-    logs.setup(settings.log_level)
+    lines = logs.setup(settings.log_level)
     for line in unknown_variables():
         log.warning("%s", line)
     _raise_file_limit()
     # A gateway makes no cycles per message, and a full collection over many
     # connections would stall all of them: look seldom.
     gc.set_threshold(5_000, 200, 50)
-    asyncio.run(_serve(settings, lambda: _load(config, flags)))
+    asyncio.run(_serve(settings, lambda: _load(config, flags), lines))
 
 
-async def _serve(settings: Config, reread: Callable[[], Config]) -> None:
+async def _serve(settings: Config, reread: Callable[[], Config], lines: LogQueue) -> None:
     from qmq.node import Node
 
-    node = Node(settings, reread)
+    node, output = Node(settings, reread), logs.queue_of(sys.stdout)
+    lines.on_drop = Dropped(node.stats, lines).notice
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -108,9 +113,39 @@ async def _serve(settings: Config, reread: Callable[[], Config]) -> None:
     gc.freeze()
     for at in node.listen:
         host = f"[{at['host']}]" if ":" in at["host"] else at["host"]
-        click.echo(f"qmq {settings.name} listens on {at['scheme']}://{host}:{at['port']}")
+        output.put(f"qmq {settings.name} listens on {at['scheme']}://{host}:{at['port']}")
     await stopped.wait()
     await node.stop()
+
+
+class Dropped:
+    """Counts log lines that were dropped among the node's counters, on the running loop.
+
+    Args:
+        stats: The node's.
+        lines: The queue that drops them.
+
+    """
+
+    def __init__(self, stats: Stats, lines: LogQueue) -> None:
+        self._stats = stats
+        self._lines = lines
+        self._loop = asyncio.get_running_loop()
+        self._counted = 0
+        self._noticed = False
+
+    def notice(self) -> None:
+        """From any thread. Many lines are counted together."""
+        if not self._noticed:
+            self._noticed = True
+            with suppress(RuntimeError):  # the loop is closed: nobody reads counters any more
+                self._loop.call_soon_threadsafe(self._count)
+
+    def _count(self) -> None:
+        self._noticed = False
+        dropped = self._lines.dropped
+        self._stats.add("log_lines_dropped", dropped - self._counted)
+        self._counted = dropped
 
 
 @cli.command("check-config")
@@ -143,22 +178,69 @@ for each in (pub, sub, request, manage, hash_password, token):
     cli.add_command(each)
 
 
+def _hold_streams() -> None:
+    """Has closed standard streams lead nowhere; else the next connection would take their place.
+
+    What is to be printed where standard output is closed, is an error like a full disk.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:  # the lowest number that is free is this one
+            os.open(os.devnull, os.O_RDONLY if number == 1 else os.O_RDWR)
+    if sys.stdout is None:
+        sys.stdout = os.fdopen(1, "w", closefd=False)
+    if sys.stdin is None:
+        sys.stdin = os.fdopen(0, closefd=False)
+
+
+def _say(text: str) -> None:
+    """Prints a line on standard error, if that is possible."""
+    with suppress(OSError, ValueError):
+        click.echo(f"qmq: {text}", err=True)
+
+
+def _close_output() -> None:
+    """Prints what is left for standard output; what cannot be printed is given up.
+
+    Raises:
+        OSError: If something could not be printed.
+
+    """
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)  # else the interpreter would try again at its end
+        os.dup2(nowhere, 1)
+        os.close(nowhere)
+        raise
+
+
 def main() -> None:
     """Runs the command line and exits."""
+    _hold_streams()
     try:
         status = cli.main(standalone_mode=False) or 0
+        _close_output()
     except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message(), err=True)
+        with suppress(OSError):
+            click.echo(error.format_message(), err=True)
         status = 2
     except click.ClickException as error:
-        click.echo(f"qmq: {error.format_message()}", err=True)
+        _say(error.format_message())
         status = 2
     except ConfigError as error:
-        click.echo(f"qmq: {error}", err=True)
+        _say(str(error))
         status = 2
     except QmqError as error:
-        click.echo(f"qmq: {error}", err=True)
+        _say(str(error))
         status = 1
     except (click.exceptions.Abort, BrokenPipeError):
         status = 130
+    except OSError as error:
+        closed = error.errno == errno.EBADF
+        _say("standard output is closed" if closed else f"cannot print: {error.strerror or error}")
+        status = 1
+    with suppress(OSError, ValueError):
+        _close_output()
     sys.exit(status)

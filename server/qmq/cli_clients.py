@@ -167,7 +167,7 @@ def sub(
 
     def tell(state: str) -> None:
         if state == "waiting":
-            click.echo(f"{errors.pop()}; trying again", err=True)
+            _tell(f"{errors.pop()}; trying again")
 
     async def run() -> None:
         async with await dial(reconnect=not no_reconnect, on_error=errors.append, on_state=tell) as client:
@@ -196,13 +196,19 @@ async def _subscribe(client: Client, destination: str, fields: dict[str, str], a
     def tell(recovered: bool) -> None:
         if told:
             missed = "nothing was missed" if recovered else "something may have been missed"
-            click.echo(f"back; {missed}" if alone else f"back; {missed} of {destination}", err=True)
+            _tell(f"back; {missed}" if alone else f"back; {missed} of {destination}")
 
     subscription = await client.subscribe(destination, fields, on_recovered=tell)
     told = True
     missing = "" if subscription.recovered else "; what is older than what the gateway still has is missing"
-    click.echo(f"subscribed to {destination}{missing}", err=True)
+    _tell(f"subscribed to {destination}{missing}")
     return subscription
+
+
+def _tell(text: str) -> None:
+    """Lets the user know something on standard error, which may be closed or full: the messages count."""
+    with contextlib.suppress(OSError, ValueError):
+        click.echo(text, err=True)
 
 
 class Reader:
@@ -323,5 +329,9 @@ def _parse_headers(headers: tuple[str, ...]) -> dict[str, str]:
         name, colon, value = header.partition(":")
         if not colon or not name:
             raise click.UsageError(f"--header must be NAME:VALUE, not {header!r}")
+        try:
+            header.encode()
+        except UnicodeEncodeError:  # as the shell had it
+            raise click.UsageError(f"--header must be UTF-8, which {os.fsencode(header)!r} is not") from None
         fields[name] = value
     return fields
