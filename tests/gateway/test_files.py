@@ -214,8 +214,9 @@ async def test_who_does_not_read_is_not_read_for(start_node, folder):
     other = await Http.open(node.listen[0]["port"])
     other.ask("/health/live", method="GET")
     assert (await other.answer())[0] == 200
-    (server,) = [each for each in node.branch.servers["http"]._connections if each.stream.writing()]
-    assert server.stream._write_buffer._size < 1 << 20
+    streams = [each.stream for each in node.branch.servers["http"]._connections]
+    await until(lambda: any(each.writing() for each in streams))
+    assert all(len(each._write_buffer) < 1 << 20 for each in streams)
     peer.close()
     other.close()
     await until(lambda: opened() == 0)

@@ -208,7 +208,7 @@ class Files(Telling, RequestHandler):
         if isinstance(found, Found):
             return found
         if found is None:
-            refuse(self, QmqError("not-found", self.request.path[:200]), self.stats)
+            refuse(self, QmqError("not-found"), self.stats)
         else:
             # From where it is, so that no other host can be meant.
             self.set_header("Cache-Control", "no-cache")
