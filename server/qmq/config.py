@@ -308,7 +308,7 @@ def _check(config: Config) -> None:
         raise ConfigError(f"name must be 1 to 64 letters, digits or -, not {config.name!r}")
     if config.log_level not in ("debug", "info", "warning", "error"):
         raise ConfigError(f"log_level must be debug, info, warning or error, not {config.log_level!r}")
-    if config.static and not Path(config.static).is_dir():
+    if config.static and not os.path.isdir(config.static):
         raise ConfigError(f"static: there is no folder {config.static}")
     if not config.listen:
         raise ConfigError("listen needs at least one URL")
