@@ -23,6 +23,7 @@ class Relay:
         self._port = port
         self._rule = rule
         self._writers = set()
+        self._silent = set()
         self._tasks = set()
         self._loop = asyncio.new_event_loop()
         self._is_up = True
@@ -35,6 +36,10 @@ class Relay:
     def cut(self):
         """Breaks every connection."""
         self._loop.call_soon_threadsafe(self._cut)
+
+    def silence(self):
+        """Passes nothing on any more on the connections that there are, and ends none. New ones are as ever."""
+        self._loop.call_soon_threadsafe(lambda: self._silent.update(self._writers))
 
     def down(self, is_down=True):
         """Breaks every connection, and each new one at once."""
@@ -78,6 +83,7 @@ class Relay:
         await self._copy(reader, there[1], lambda head: self._judge(head, writer))
         await back
         self._writers -= {writer, there[1]}
+        self._silent -= {writer, there[1]}
 
     def _judge(self, data, writer):
         verdict = self._rule(data) if data.startswith((b"GET", b"POST")) else PASS
@@ -89,7 +95,7 @@ class Relay:
     async def _copy(self, reader, writer, judge=lambda data: True):
         try:
             while data := await reader.read(1 << 16):
-                if judge(data):
+                if writer not in self._silent and judge(data):
                     writer.write(data)
                     await writer.drain()
         except OSError:

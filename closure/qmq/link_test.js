@@ -189,6 +189,77 @@ testSuite({
     await high.accept();
   },
 
+  async testASlowNetworkGetsThroughInTheEnd() {
+    make();
+    await settle();
+    const began = new Map();
+    for (let now = 0; now < 60000 && !link.transport; now += 100) {
+      for (const fake of [high, low].filter((fake) => fake.isOpen)) {
+        const key = fake.transportName + fake.opens;
+        if (!began.has(key)) began.set(key, now);
+        const since = now - began.get(key);
+        // 1.4 s each way: the connection takes 2.8, and the login as long again.
+        if (since === 2800) fake.listener().onopen();
+        if (since === 5600) fake.receive('CONNECTED', {});
+      }
+      await pass(100);
+    }
+    assertEquals('connected high', heard.pop());
+    assertEquals(2, high.opens);
+    assertEquals(1, low.opens);
+  },
+
+  async testSilenceIsNoticedAndWhatComesIsAnswered() {
+    make({heartBeat: 3000});
+    await high.accept({'heart-beat': '100,100'});
+    const sounds = [];
+    high.send = (data) => sounds.push(data);
+    for (let i = 0; i < 10; i++) {
+      await pass(1000);
+      high.receiveData('\n');
+    }
+    assertArrayEquals(Array(10).fill('\n'), sounds);
+    link.send('SEND');
+    high.receiveData('\n');
+    assertEquals(11, sounds.length);
+    await pass(4500);
+    assertEquals('connection-lost Nothing came for too long', heard.pop());
+    assertFalse(high.isOpen);
+    await pass(500);
+    assertEquals(2, high.opens);
+  },
+
+  async testWhereRequestsAskForMoreNothingIsAnswered() {
+    high.isPolling = true;
+    make({heartBeat: 3000});
+    const connect = await high.accept({'heart-beat': '100,100'});
+    assertEquals('0,3000', connect.headers.get('heart-beat'));
+    high.send = fail;
+    for (let i = 0; i < 10; i++) {
+      await pass(1000);
+      high.receiveData('\n');
+    }
+  },
+
+  async testWhenThePageIsShownTheTimesAreCompared() {
+    make({heartBeat: 3000});
+    await high.accept({'heart-beat': '100,100'});
+    link.heartbeat_.stop();  // As if its timer were held back.
+    await pass(4499);
+    high.takeAllSent();
+    await pass(1);
+    document.dispatchEvent(new Event('visibilitychange'));
+    assertEquals('connection-lost Nothing came for too long', heard.pop());
+  },
+
+  async testWithoutHeartBeatsNoneIsPromised() {
+    make({heartBeat: 0});
+    const connect = await high.accept({'heart-beat': '100,100'});
+    assertEquals('0,0', connect.headers.get('heart-beat'));
+    await pass(3600000);
+    assertEquals('connected high', heard.pop());
+  },
+
   async testNoTimerRunsWhileItIsConnected() {
     await connect();
     const before = clock.getTimeoutsMade();

@@ -26,8 +26,14 @@ const /** number */ BROKEN = 1006;
  */
 const PAUSES = [100, 500, 2000];
 
-/** How many bytes a request sends at most, unless one frame has more. */
+/** How many bytes a request sends at most; a larger frame goes in several. */
 const /** number */ BATCH = 256 * 1024;
+
+/** How long a request that sends may take at least, in milliseconds. */
+const /** number */ SENDING = 15000;
+
+/** At how many bytes in a millisecond at least what is sent goes. */
+const /** number */ SLOWEST = 8;
 
 /** A streamed answer gives a sign of life every ten seconds. */
 const /** number */ SILENCE = 25000;
@@ -56,7 +62,7 @@ class PollTransport {
     this.isClosed_ = false;
     /** @private {boolean} */
     this.isSending_ = false;
-    /** @private @const {!Array<string|!Uint8Array>} */
+    /** @private @const {!Array<string|!Uint8Array|!Blob>} */
     this.pending_ = [];
     /** @private {number} The last packet that came whole. */
     this.ack_ = 0;
@@ -136,7 +142,7 @@ class PollTransport {
     while (this.pending_.length) {
       const body = this.take_();
       const path = `/send?seq=${++this.seq_}&ack=`;
-      const isSent = await this.retry_(() => this.post_(path + this.ack_, body));
+      const isSent = await this.retry_(() => this.say_(path, body));
       if (!isSent) return;
     }
     this.isSending_ = false;
@@ -147,16 +153,38 @@ class PollTransport {
   }
 
   /**
-   * @return {!Blob} As much of what waits as one request takes.
+   * One request that sends. Its connection may have died without a word.
+   * @param {string} path
+   * @param {!Blob} body
+   * @return {!Promise<?Response>}
+   * @private
+   */
+  async say_(path, body) {
+    const abort = new AbortController();
+    const timer = setTimeout(
+        () => abort.abort(), Math.max(SENDING, this.patience_) + body.size / SLOWEST);
+    try {
+      return await this.post_(path + this.ack_, body, abort.signal);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /**
+   * @return {!Blob} As much of what waits as one request takes: frames need not
+   *     be whole, so that the server can refuse one that is too large.
    * @private
    */
   take_() {
     let size = 0;
     let count = 0;
     while (count < this.pending_.length && size < BATCH) {
-      size += codec.byteLength(this.pending_[count++]);
+      const next = this.pending_[count++];
+      size += next instanceof Blob ? next.size : codec.byteLength(next);
     }
-    return new Blob(this.pending_.splice(0, count), {type: 'text/plain'});
+    const all = new Blob(this.pending_.splice(0, count));
+    if (all.size > BATCH) this.pending_.unshift(all.slice(BATCH));
+    return all.slice(0, BATCH, 'text/plain');
   }
 
   /**

@@ -252,6 +252,38 @@ testSuite({
     assertTrue(heard[1].endsWith(' frame-too-large'));
   },
 
+  async testAFrameThatIsTooLargeForOneRequestGoesInSeveral() {
+    await openWhole();
+    transport.send('a'.repeat(200000));
+    transport.send('b'.repeat(600000));
+    transport.send('c');
+    let all = '';
+    for (let seq = 1; seq <= 5; seq++) {
+      const entry = asked.find((one) => path(one).includes('send?seq=' + seq));
+      assertTrue(entry.init.body.size <= 256 * 1024);
+      all += await entry.init.body.text();
+      await answer('send?seq=' + seq, '', 204);
+      if (all.length > 800000) break;
+    }
+    assertEquals('a'.repeat(200000) + 'b'.repeat(600000) + 'c', all);
+  },
+
+  async testARequestThatIsSwallowedIsMadeAgain() {
+    await openWhole();
+    transport.send('x');
+    const first = take('send');
+    asked.push(first);
+    clock.tick(14999);
+    await settle();
+    assertTrue(asked.includes(first));
+    clock.tick(2);
+    await settle();
+    assertFalse(asked.includes(first));
+    clock.tick(100);
+    await settle();
+    assertEquals('/poll/S/send?seq=1&ack=0 x', await sent(asked.find((one) => path(one).includes('send'))));
+  },
+
   async testWhatAProxyRefusesIsNotSentAgain() {
     for (const status of [400, 403, 415, 431]) {
       heard = [];
