@@ -33,7 +33,18 @@ for (const [number, body] of arguments[0]) {
 }
 """
 
-BODIES = ["plain", "zwei ü €", "\U0001f600", "a\u2028b\u200c\uffff", '"quotes" \\ and\nlines', "\0NUL\0", "x" * 50_000]
+BODIES = [
+    "plain",
+    "zwei ü €",
+    "\U0001f600",
+    "a\u2028b\u200c\uffff",
+    '"quotes" \\ and\nlines',
+    "\0NUL\0",
+    "%41 100% %",
+    "a%20b",
+    "",
+    "x" * 50_000,
+]
 
 
 def start(page, url, transports):
@@ -49,12 +60,30 @@ def test_stock_clients_get_all_that_is_said_in_order(gateway, pages, transport):
     until(lambda: page.run("return window.ready"), what="the subscription")
     assert page.run("return socket.transport") == transport
     wanted = [[str(number), body] for number, body in enumerate(BODIES * 3)]
-    for number in range(0, len(wanted), 7):
-        page.run(PUBLISH, wanted[number : number + 7])
+    for number in range(0, len(wanted), len(BODIES)):
+        page.run(PUBLISH, wanted[number : number + len(BODIES)])
     until(lambda: page.run("return got.length") >= len(wanted), what="all messages")
     assert page.run("return got") == wanted
     page.run("return client.deactivate()")
     assert page.run("return ended") == [[1000, "Normal closure"]]
+
+
+LARGE = """
+const body = '%é'.repeat(arguments[0] / 3 | 0);
+client.publish({destination: '/topic/e2e', body, headers: {number: 'large'}});
+window.large = body;
+"""
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_large_body_comes_as_it_was_sent(gateway, pages, transport):
+    page = pages("/")
+    start(page, "/sockjs", [transport])
+    until(lambda: page.run("return window.ready"), what="the subscription")
+    page.run(LARGE, 1_000_000)
+    until(lambda: page.run("return got.length"), what="the message")
+    assert page.run("return got[0][1] === large")
+    page.run("return client.deactivate()")
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)

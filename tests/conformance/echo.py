@@ -16,31 +16,17 @@ from collections.abc import Iterator
 from tornado.netutil import bind_sockets
 from tornado.web import Application
 
-from qmq.config import Config
-from qmq.core.hub import Hub
-from qmq.core.memory import Memory
-from qmq.core.message import Origin
-from qmq.core.registry import Registry
-from qmq.core.timers import Timers
-from qmq.errors import CODES, Code, QmqError
 from qmq.gateway.connection import Connection
+from qmq.gateway.conversation import Conversation
 from qmq.gateway.gateway import Gateway
 from qmq.gateway.server import Server
 from qmq.gateway.websocket import WebSocketHandler, frame
-from qmq.stats import Stats
 
 
-class Echo:
-    """A conversation that repeats what it is told, and ends only when it is made to."""
+class Echo(Conversation):
+    """A conversation that repeats what it is told, each message by itself, and ends only when it is made to."""
 
     name = "echo"
-    open = True
-    stream = False  # each message counts by itself
-    ending: Code | None = None
-    failure: QmqError | None = None
-    heartbeat = (0, 0)
-    publishes = busy = False
-    counts = (0, 0)
 
     def __init__(self, connection: Connection) -> None:
         self._outbox = connection.outbox
@@ -49,25 +35,12 @@ class Echo:
         """Sends the message back."""
         self._outbox.reply(frame(data, text))
 
-    def fail(self, error: QmqError) -> None:
-        """Ends, with no last words: those of the transport are what is tested."""
-        self.failure, self.ending = error, error.code
-
-    def close(self, code: Code = CODES["closed"]) -> None:
-        """Has nothing to let go of."""
-
-    def beat(self) -> None:
-        """Has no heart-beats."""
-
 
 async def serve(port: int = 0) -> tuple[str, Server, Gateway]:
     """Listens on a port of the loopback interface; the URL comes first."""
-    config, stats = Config(), Stats()
-    hub = Hub(Origin("echo", "1"), lambda: None)
-    registry = Registry(hub, Timers(lambda: 0.0, lambda when: None), Memory(1 << 30), stats)
-    gateway = Gateway(config, registry, stats)
+    gateway = Gateway.alone()
     application = Application([("/echo", WebSocketHandler, {"gateway": gateway, "talk": Echo})])
-    server = Server(application, config, stats)
+    server = Server(application, gateway.config, gateway.stats)
     sockets = bind_sockets(port, "127.0.0.1")
     server.add_sockets(sockets)
     return f"ws://127.0.0.1:{sockets[0].getsockname()[1]}/echo", server, gateway

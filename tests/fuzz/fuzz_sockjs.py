@@ -6,7 +6,7 @@ Each text is octets, or a `bad-frame`; and what we say as text or octets arrives
 import json
 
 from qmq.errors import QmqError
-from qmq.gateway.sockjs import parse
+from qmq.gateway.sockjs_transports import parse
 from qmq.wire import sockjs, stomp
 
 CONNECT = "CONNECT\naccept-version:1.2\n\n\0"

@@ -7,6 +7,7 @@ import pytest
 
 from qmq.gateway.homes import Homes
 from qmq.wire import stomp
+from tests.gateway import sockjs_peer
 from tests.gateway.poll_peer import CONNECT, Http, Poller, problem
 from tests.helpers import connections_of, peer_of, until
 
@@ -41,6 +42,66 @@ async def open_session(node, index):
     poller = Poller(node.listen[0]["port"], f"/poll/{json.loads(body)['session']}")
     poller.up, poller.down = http, await land(node, index)
     return await poller.login()
+
+
+async def once(node, path, body=b"", version="1.0", **headers):
+    """An answer on a connection of its own, which ends as soon as the client has the answer; status and body."""
+    http = await Http.open(node.listen[0]["port"])
+    http.ask(path, body, version=version, **headers)
+    status, headers = await http.head()
+    found = await http.reader.readexactly(int(headers.get("content-length", 0)))
+    http.cut()
+    return status, found
+
+
+@pytest.mark.parametrize("threads", [4])
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+@pytest.mark.gen_test(timeout=30)
+async def test_sockjs_polls_on_connections_of_their_own(start_node, threads, version):
+    node = await start_node()
+    more = {"Connection": "close"} if version == "1.1" else {}
+
+    async def converse(name):
+        path = f"/sockjs/0/{name}"
+        assert await once(node, f"{path}/xhr", b"", version, **more) == (200, b"o\n")
+        connect = sockjs_peer.CONNECT.replace("heart-beat:0,0", "heart-beat:100,0")
+        said = json.dumps([connect, sockjs_peer.SUBSCRIBE.replace("/topic/a", f"/topic/{name}")])
+        assert await once(node, f"{path}/xhr_send", said.encode(), version, **more) == (204, b"")
+        for number in range(8):
+            send = json.dumps([f"SEND\ndestination:/topic/{name}\n\n{number}\0"]).encode()
+            assert (await once(node, f"{path}/xhr_send", send, version, **more))[0] == 204
+            while True:
+                status, body = await once(node, f"{path}/xhr", b"", version, **more)
+                assert (status, body[:1]) == (200, b"a"), body
+                if f"\\n\\n{number}\\u0000" in body.decode():
+                    break
+
+    await asyncio.gather(*[converse(f"s{number}") for number in range(30)])
+    assert node.stats["connections_lost"] == 0
+
+
+@pytest.mark.parametrize("threads", [4])
+@pytest.mark.gen_test(timeout=30)
+async def test_sockjs_polls_that_follow_at_once_on_other_threads(start_node, threads):
+    """The next request is on its way already, on a connection that stays, when the answer to this one ends."""
+    node = await start_node()
+    ways = [await land(node, index) for index in range(threads)]
+    first = 0
+    for number in range(60):
+        path = f"/sockjs/0/k{number}"
+        for turn in range(4):
+            http = ways[(first + turn) % threads]
+            http.ask(f"{path}/xhr")
+            if turn == 0:
+                assert (await http.answer())[2] == b"o\n"
+                ways[first].ask(f"{path}/xhr_send", json.dumps([sockjs_peer.CONNECT]).encode())
+                assert (await ways[first].answer())[0] == 204
+                continue
+            assert (await http.answer())[2][:1] == b"a"
+            ways[first].ask(f"{path}/xhr_send", b'["SEND\\ndestination:/topic/a\\nreceipt:r\\n\\n\\u0000"]')
+            assert (await ways[first].answer())[0] == 204
+        first = (first + 1) % threads
+    await close(*ways)
 
 
 class Path:

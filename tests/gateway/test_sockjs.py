@@ -3,12 +3,13 @@
 import asyncio
 import json
 import re
+from base64 import b64encode
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qmq.gateway.sockjs import parse
+from qmq.gateway.sockjs_transports import parse
 from tests.gateway.poll_peer import Http
 from tests.gateway.sockjs_peer import CONNECT, SockJs
 from tests.helpers import Peer, until, ws
@@ -407,6 +408,40 @@ async def test_a_session_belongs_to_the_origin_that_opened_it(start_node, sockjs
     assert (status, json.loads(body)["code"]) == (404, "unknown-session")
     (connected,) = await peer.frames(Origin=PAGE)
     assert connected.startswith("CONNECTED\n")
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_session_survives_a_change_of_address(start_node, sockjs):
+    node = await start_node({"limits.connections_per_address": 1})
+    peer = await sockjs(node)
+    census = node.gateway.door.census
+    assert census.snapshot()[0] == {"127.0.0.1": 1}
+    peer.close()
+    peer.up, peer.down = [
+        Http(*await asyncio.open_connection("127.0.0.1", peer.port, local_addr=("127.0.0.2", 0))) for _ in "12"
+    ]
+    assert await peer.send(CONNECT) == 204
+    assert (await peer.frames())[0].startswith("CONNECTED\n")
+    assert census.snapshot()[0] == {"127.0.0.2": 1}  # it counts where it is now
+    [described] = node.gateway.describe()
+    assert described["address"] == "127.0.0.2"
+    other = await SockJs.open(node, "s2")  # there is room where it was
+    try:
+        other.up.close()
+        other.up = Http(*await asyncio.open_connection("127.0.0.1", peer.port, local_addr=("127.0.0.2", 0)))
+        assert await other.send(CONNECT) == 204  # served, but none gathers more at one address than are allowed
+        assert census.snapshot()[0] == {"127.0.0.1": 1, "127.0.0.2": 1}
+    finally:
+        other.close()
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_session_is_not_shared_with_another_principal(guarded, sockjs):
+    node = await guarded()
+    basic = b64encode(b"alice:right").decode()
+    peer = await sockjs(node, Authorization=f"Basic {basic}")
+    assert await peer.send(CONNECT) == 404
+    assert await peer.send(CONNECT, Authorization=f"Basic {basic}") == 204
 
 
 @pytest.mark.gen_test(timeout=20)

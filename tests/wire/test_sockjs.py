@@ -2,6 +2,7 @@
 
 import json
 from base64 import b64encode
+from urllib.parse import unquote
 
 import pytest
 from hypothesis import given
@@ -73,3 +74,9 @@ def test_nothing_but_bad_frames_comes_out_of_random_messages(before, after):
         sockjs.unframe(f"{before}\ncontent-transfer-encoding:base64\n{after}")
     except QmqError as error:
         assert error.code.name == "bad-frame"
+
+
+def test_event_data_survives_percent_decoding():
+    for said in ("%41 100% %", "a%20b", "%25", "", "\u2028 \0"):
+        frame = sockjs.array(sockjs.frame(said.encode(), True))
+        assert unquote(sockjs.escaped(frame)) == frame

@@ -62,6 +62,17 @@ class Census:
             self._addresses[where] = self._addresses.get(where, 0) + 1
         return refusal
 
+    def move(self, before: str, now: str) -> bool:
+        """Counts a connection at another address. Returns whether there was room for it, else nothing has changed."""
+        there, here = place(before), place(now)
+        with self._lock:
+            if there != here:
+                if self.per_address and self._addresses.get(here, 0) >= self.per_address:
+                    return False
+                _take_one(self._addresses, there)
+                self._addresses[here] = self._addresses.get(here, 0) + 1
+        return True
+
     def leave(self, address: str) -> None:
         """A connection is gone."""
         with self._lock:

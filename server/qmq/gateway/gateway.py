@@ -7,12 +7,17 @@ stops. It never looks at what they say.
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Callable
 from random import randrange
 from typing import Any
 
 from qmq.config import Config
+from qmq.core.hub import Hub
+from qmq.core.memory import Memory
+from qmq.core.message import Origin
 from qmq.core.registry import Registry
+from qmq.core.timers import Timers
 from qmq.errors import QmqError
 from qmq.gateway.connection import Connection
 from qmq.gateway.conversation import Timing
@@ -67,6 +72,20 @@ class Gateway:
         self.operations = Operations(registry, self._stomp_limits, stats, self._desk, config.limits.connections)
         self.releases: list[Callable[[], None]] = []  # each lets go of requests that wait
 
+    @classmethod
+    def alone(cls, config: Config | None = None) -> Gateway:
+        """A gateway on the running loop with queues and topics of its own, for tests and other people's servers.
+
+        Args:
+            config: Its limits and rules; the defaults if left out.
+
+        """
+        config, stats, loop = config or Config(), Stats(), asyncio.get_running_loop()
+        timers = Timers(loop.time, lambda when: loop.call_at(when, timers.run))
+        origin = Origin(config.name or "qmq", secrets.token_hex(3))
+        hub = Hub(origin, lambda: loop.call_soon(hub.flush), stats)
+        return cls(config, Registry(hub, timers, Memory(config.limits.memory), stats), stats)
+
     def use(self, config: Config) -> None:
         """Goes by another configuration, with connections and requests that are still to come."""
         self._take(config)
@@ -119,6 +138,12 @@ class Gateway:
         self._empty.clear()
         connection.on_end = self._leave
         return self.door.census.enter(connection.address)
+
+    def follow(self, connection: Connection, address: str) -> None:
+        """Counts a connection at the address that its client has now, if there is room; else it stays counted at the
+        one before, so that none can gather more than are allowed."""
+        if self.door.census.move(connection.address, address):
+            connection.address = address
 
     def check_pace(self, address: str, octets: int, messages: int) -> None:
         """Checks that a request may be taken, where those who are too fast are refused.

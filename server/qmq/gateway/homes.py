@@ -152,6 +152,9 @@ class Remote(HTTPConnection):
 
     def _gone(self) -> None:
         self._closed = True
+        self._home.asyncio.call_soon(self._call_back)  # after whoever waits for a write that was told before
+
+    def _call_back(self) -> None:
         callback, self._on_close = self._on_close, None
         if callback is not None:
             callback()
@@ -162,7 +165,13 @@ class Remote(HTTPConnection):
         def tell(future: Future[None]) -> None:
             self._home.post(_settle, done, future.exception())
 
-        method(*args).add_done_callback(tell)
+        future = method(*args)
+        if future.done() or self._connection.stream.writing():
+            future.add_done_callback(tell)
+        else:
+            # The kernel has all of it. That is told before anything that the client may do then, such as to go.
+            self._home.post(_settle, done, None)
+            future.add_done_callback(Future.exception)
 
     def _tell(self) -> None:
         self._home.post(self._gone)

@@ -12,33 +12,19 @@ What is said over a session is not known here; a `Peer` is told when it may spea
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import defaultdict
-from random import randrange
+from dataclasses import dataclass
 from typing import Any, Protocol
 
-from sockjs.tornado import proto, session, static, transports
+from sockjs.tornado import proto, session
 from sockjs.tornado.router import SockJSRouter
 from tornado.ioloop import IOLoop
-from tornado.web import HTTPError, RequestHandler
-from tornado.websocket import WebSocketClosedError
 
-from qmq.errors import QmqError
-from qmq.gateway.flow import Flowing
+from qmq.gateway import sockjs_transports as transports
 from qmq.gateway.gateway import Gateway
-from qmq.gateway.handlers import (
-    Telling,
-    foreign_page,
-    note_request,
-    preflight,
-    refuse,
-    set_safe_headers,
-    shared_with_page,
-)
 from qmq.session.auth import ANONYMOUS
 
 _ABSENT = 5.0  # seconds without a receiver after which a session is over, as all SockJS clients expect
-_RESPONSE = 128 * 1024  # octets after which a streamed response ends and the client asks for the next
 
 
 class Peer(Protocol):
@@ -53,6 +39,9 @@ class Peer(Protocol):
     def on_ready(self) -> None:
         """One SockJS frame may be said, by `Session.say`."""
 
+    def on_moved(self, address: str) -> None:
+        """The client comes from another address now."""
+
     def on_away(self) -> None:
         """There is no receiver now."""
 
@@ -64,10 +53,10 @@ class Session(session.Session):
     """A session without a queue.
 
     Attributes:
-        owner: Who opened it. Others do not get at it, whatever id they guess.
+        owner: Page and principal that opened it. Others do not get at it, whatever id they guess.
         principal: Who that is, as far as requests say.
         tls: Whether it was opened over TLS.
-        address: Of the client that opened it.
+        address: Of the client; it may change.
 
     """
 
@@ -81,7 +70,7 @@ class Session(session.Session):
 
     def set_handler(self, handler: Any, start_heartbeat: bool = True) -> bool:
         if self.owner is None:
-            self.owner = _owner(handler)
+            self.owner = handler.owner
             self.principal = handler.principal
             self.tls = handler.request.protocol == "https"
             self.address = handler.request.remote_ip or ""
@@ -92,6 +81,17 @@ class Session(session.Session):
         super().remove_handler(handler)
         if self.conn is not None:
             self.conn.on_away()
+
+    def belongs_to(self, handler: Any) -> bool:
+        """Whether a request may use it; if so, it follows the request's address: phones change theirs."""
+        if self.owner != handler.owner:
+            return False
+        address = handler.request.remote_ip or ""
+        if address != self.address:
+            self.address = address
+            if self.conn is not None:
+                self.conn.on_moved(address)
+        return True
 
     @property
     def ready(self) -> bool:
@@ -137,6 +137,23 @@ class Session(session.Session):
                 self.say(proto.HEARTBEAT)
 
 
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the sessions of one base URL are like.
+
+    `websocket`: whether that transport is offered. `cookies`: whether answers set `JSESSIONID`, by which some load
+    balancers find the node of a session. `response_bytes`: after which a streamed response ends, and the client
+    asks for the next. `client`: the URL of sockjs-client for the iframe page; without it there is no such page.
+    `legacy`: whether jsonp and htmlfile are offered. How a session ends is for the peer to say, by `Session.close`.
+    """
+
+    websocket: bool = True
+    cookies: bool = False
+    response_bytes: int = 128 * 1024
+    client: str = ""
+    legacy: bool = False
+
+
 class Router(SockJSRouter):
     """The sessions of one base URL. Within a running loop; `stop` it there.
 
@@ -144,18 +161,20 @@ class Router(SockJSRouter):
         gateway: Limits, counters and origins.
         peer: Makes the `Peer` of a session.
         prefix: The base URL, without a slash at its end.
+        options: What its sessions are like; if left out, as the gateway's configuration says.
 
     """
 
-    def __init__(self, gateway: Gateway, peer: Any, prefix: str) -> None:
+    def __init__(self, gateway: Gateway, peer: Any, prefix: str, options: Options | None = None) -> None:
         config = gateway.config
+        self.options = options or Options(client=config.sockjs_client, legacy=config.sockjs_legacy)
         settings = {
             "disconnect_delay": _ABSENT,
             "heartbeat_delay": gateway.timing.ping,
-            "response_limit": _RESPONSE,
-            "jsessionid": False,
-            "verify_ip": False,  # `owner` does
-            "sockjs_url": config.sockjs_client,
+            "response_limit": self.options.response_bytes,
+            "jsessionid": self.options.cookies,
+            "verify_ip": False,  # phones change their address
+            "sockjs_url": self.options.client,
         }
         super().__init__(peer, prefix, settings, IOLoop.current(), Session)
         self.stats._callback.stop()  # its figures are not used
@@ -163,17 +182,18 @@ class Router(SockJSRouter):
         self.gateway = gateway
         of_session = prefix + r"/[^/.]+/(?P<session_id>[^/.]+)/"
         rules: list[tuple[str, Any]] = [
-            (f"{prefix}/?", Greeting),
-            (f"{prefix}/info", Info),
-            (f"{of_session}websocket", WebSocket),
-            (f"{of_session}xhr", XhrPolling),
-            (f"{of_session}xhr_streaming", XhrStreaming),
-            (f"{of_session}xhr_send", XhrSend),
-            (f"{of_session}eventsource", EventSource),
+            (f"{prefix}/?", transports.Greeting),
+            (f"{prefix}/info", transports.Info),
+            (f"{of_session}xhr", transports.XhrPolling),
+            (f"{of_session}xhr_streaming", transports.XhrStreaming),
+            (f"{of_session}xhr_send", transports.XhrSend),
+            (f"{of_session}eventsource", transports.EventSource),
         ]
-        if config.sockjs_client:
-            rules.append((prefix + r"/iframe[0-9-.a-z_]*\.html", IFrame))
-        if config.sockjs_legacy:
+        if self.options.websocket:
+            rules.append((f"{of_session}websocket", transports.WebSocket))
+        if self.options.client:
+            rules.append((prefix + r"/iframe[0-9-.a-z_]*\.html", transports.IFrame))
+        if self.options.legacy:
             from qmq.gateway import sockjs_legacy  # most gateways have no use for it
 
             rules += sockjs_legacy.rules(of_session)
@@ -182,238 +202,3 @@ class Router(SockJSRouter):
     def stop(self) -> None:
         """Lets go of the loop."""
         self._sessions_cleanup.stop()
-
-
-def parse(data: str | bytes) -> list[str]:
-    """What a client says: a string, or a list of them; empty ones do not count.
-
-    The standard library's parser: others refuse half surrogate pairs, which browsers send.
-
-    Raises:
-        ValueError: With the text that the protocol wants as an answer.
-
-    """
-    if not data:
-        raise ValueError("Payload expected.")
-    try:
-        said = json.loads(data if isinstance(data, str) else data.decode())
-    except (ValueError, RecursionError) as error:
-        raise ValueError("Broken JSON encoding.") from error
-    messages = said if isinstance(said, list) else [said]
-    if not all(isinstance(message, str) for message in messages):
-        raise ValueError("Broken JSON encoding.")
-    return [message for message in messages if message]
-
-
-def _owner(handler: _Checked) -> tuple[object, ...]:
-    """Page, address and principal. Pages of the same host are not named: browsers do so in some requests only."""
-    return foreign_page(handler.request), handler.request.remote_ip, handler.principal.kind, handler.principal.name
-
-
-class _Checked(Telling, RequestHandler):
-    """What is put right in all handlers."""
-
-    server: Router
-    principal = ANONYMOUS
-
-    @property
-    def stats(self) -> Any:
-        return self.server.gateway.stats
-
-    def set_default_headers(self) -> None:
-        set_safe_headers(self)
-
-    async def prepare(self) -> None:
-        super().prepare()
-        note_request(self)
-        try:
-            self.server.gateway.door.origins.check(self.request)
-            self.principal = await self.server.gateway.logins.principal(self.request)
-            self.check()
-        except QmqError as error:
-            refuse(self, error, self.stats)
-
-    def check(self) -> None:
-        """Refuses what should not go on.
-
-        Raises:
-            QmqError: Whatever subclasses find.
-
-        """
-
-
-class _Http(_Checked, static.BaseHandler):
-    """What is put right in plain HTTP."""
-
-    def preflight(self) -> None:
-        asked = preflight(self.request) if self.request.method == "OPTIONS" else {}
-        for name, value in {"Access-Control-Allow-Origin": "*", **shared_with_page(self.request), **asked}.items():
-            self.set_header(name, value)
-
-    def disable_cache(self) -> None:
-        self.set_header("Cache-Control", "no-store, no-cache, no-transform, must-revalidate, max-age=0")
-        self.set_header("X-Accel-Buffering", "no")
-
-    def finish(self, chunk: Any = None) -> Any:
-        self._log_disconnect()
-        # Past the library's own, which loses the future; HTTP/1.0 ends what has no length by closing.
-        done = super(static.BaseHandler, self).finish(chunk)
-        if self.request.version == "HTTP/1.0" and "Content-Length" not in self._headers:
-            stream = self.request.connection.stream  # type: ignore[union-attr]
-            done.add_done_callback(lambda _: stream.close())
-        return done
-
-
-class Greeting(_Http, static.GreetingsHandler):
-    """Says that SockJS is spoken here."""
-
-
-class Info(_Http, static.InfoHandler):
-    """What the client needs to choose a transport."""
-
-    def get(self) -> None:
-        self.preflight()
-        self.disable_cache()
-        # The library's entropy has more bits than the protocol, and than numbers in browsers.
-        info = {"websocket": True, "cookie_needed": False, "origins": ["*:*"], "entropy": randrange(1 << 32)}
-        self.set_header("Content-Type", "application/json; charset=UTF-8")
-        self.write(json.dumps(info, separators=(",", ":")))
-
-
-class IFrame(_Http, static.IFrameHandler):
-    """A page that connects on behalf of one that has another origin; only those that may connect may frame it."""
-
-    def check(self) -> None:
-        """Anybody may ask for it: it says nothing, and the browser shows it only in frames of those."""
-
-    def get(self) -> None:
-        super().get()
-        let_frame(self)
-
-
-class Receiving(_Http):
-    """A request that receives."""
-
-    active: bool
-
-    def check(self) -> None:
-        found = self.server.get_session(self.path_kwargs["session_id"])
-        if found is None:
-            self.server.gateway.admit(self.request.remote_ip or "")
-        elif found.owner != _owner(self):
-            raise QmqError("unknown-session")
-
-    def send_pack(self, message: str, binary: bool = False) -> None:
-        """One frame at a time: the next waits, or the next request finds out."""
-        if self.active:
-            super().send_pack(message, binary)
-
-
-class XhrPolling(Receiving, transports.XhrPollingTransport):
-    """A response for each frame."""
-
-
-class XhrStreaming(Flowing, Receiving, transports.XhrStreamingTransport):
-    """Many frames in a response."""
-
-
-class EventSource(Flowing, Receiving, transports.EventSourceTransport):
-    """Many frames as events."""
-
-
-class Sending(_Http):
-    """A request that sends. It is answered when more may be sent."""
-
-    async def post(self, session_id: str) -> None:
-        self.preflight()
-        self.disable_cache()
-        found = self.server.get_session(session_id)
-        if found is None or found.is_closed or found.owner != _owner(self):
-            raise HTTPError(404)
-        self.set_header("Content-Type", "text/plain; charset=UTF-8")
-        try:
-            messages = parse(self.payload())
-        except ValueError as error:
-            self.stats.add("errors_bad-request")
-            self.set_status(500)
-            self.finish(str(error))
-            return
-        ready = found.take(messages)
-        if ready is not None:
-            await ready
-        self.answer()
-
-    def payload(self) -> str | bytes:
-        """The JSON in the request."""
-        return self.request.body
-
-    def answer(self) -> None:
-        """Says that it was taken."""
-        self.set_status(204)
-        self.finish()
-
-
-class XhrSend(Sending, transports.XhrSendHandler):
-    """What goes with the xhr transports, and with eventsource."""
-
-
-class WebSocket(_Checked, transports.WebSocketTransport):
-    """SockJS frames over WebSocket."""
-
-    def initialize(self, server: Router) -> None:
-        super().initialize(server)
-        self.ping_every = server.gateway.timing.ping
-
-    @property
-    def ping_interval(self) -> float:
-        return self.ping_every
-
-    @property
-    def max_message_size(self) -> int:
-        return 2 * self.server.gateway.config.limits.frame_bytes  # JSON takes more room
-
-    def check(self) -> None:
-        self.server.gateway.admit(self.request.remote_ip or "")
-
-    def check_origin(self, origin: str) -> bool:
-        return True  # `check` did
-
-    def select_subprotocol(self, subprotocols: list[str]) -> str | None:
-        return None  # the protocol is SockJS; its clients ask for none
-
-    def on_message(self, message: str | bytes) -> Any:
-        if not message or self.session is None:
-            return None
-        try:
-            messages = parse(message)
-        except ValueError:
-            self.stats.add("errors_bad-request")
-            self.abort_connection()
-            return None
-        return self.session.take(messages)
-
-    def send_pack(self, message: str, binary: bool = False) -> None:
-        self.active = False
-        try:
-            self.write_message(message).add_done_callback(self._sent)
-        except WebSocketClosedError:
-            self.server.io_loop.add_callback(self.on_close)
-
-    def _sent(self, future: Any) -> None:
-        self.active = True
-        if future.exception() is None and self.session is not None:
-            self.session.flush()
-
-    def session_closed(self) -> None:
-        try:
-            self.close(*self.session.get_close_reason())
-        finally:
-            self._detach()
-
-
-def let_frame(handler: _Checked) -> None:
-    """Lets pages that may connect show this one in a frame, and lets it do whatever it is made for."""
-    origins = handler.server.gateway.door.origins.frames
-    handler.clear_header("X-Frame-Options")
-    handler.set_header("Cross-Origin-Resource-Policy", "cross-origin")
-    handler.set_header("Content-Security-Policy", f"frame-ancestors 'self' {' '.join(origins)}")

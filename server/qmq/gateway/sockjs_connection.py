@@ -15,20 +15,23 @@ from qmq.errors import CODES, Code, QmqError
 from qmq.gateway.connection import Connection
 from qmq.gateway.conversation import Conversation
 from qmq.gateway.gateway import Gateway
-from qmq.gateway.sockjs import Router, Session
+from qmq.gateway.sockjs import Options, Router, Session
 from qmq.wire import sockjs
 
 
-def router(gateway: Gateway, talk: Callable[[Connection], Conversation], prefix: str) -> Router:
+def router(
+    gateway: Gateway, talk: Callable[[Connection], Conversation], prefix: str, options: Options | None = None
+) -> Router:
     """Mounts a conversation at a base URL.
 
     Args:
         gateway: What all connections of the loop share.
         talk: Makes the conversation of a connection. What it says is framed by `wire.sockjs`.
         prefix: The base URL.
+        options: What its sessions are like; if left out, as the gateway's configuration says.
 
     """
-    return Router(gateway, lambda session: SockJsConnection(gateway, talk, session), prefix)
+    return Router(gateway, lambda session: SockJsConnection(gateway, talk, session), prefix, options)
 
 
 class SockJsConnection(Connection):
@@ -76,8 +79,19 @@ class SockJsConnection(Connection):
         return reading
 
     def on_ready(self) -> None:
-        """Goes on with what waits."""
-        self._drained()
+        """Goes on with what waits; if the client is about to be sent away, with that."""
+        if self._doomed and not self._closing:
+            self._loop.call_soon(self._when_ready)
+        else:
+            self._drained()
+
+    def _when_ready(self) -> None:
+        if self._session.ready:
+            self._drained()
+
+    def on_moved(self, address: str) -> None:
+        """Is counted where the client is now."""
+        self._gateway.follow(self, address)
 
     def on_away(self) -> None:
         """Waits for the next receiver."""

@@ -15,7 +15,7 @@ from sockjs.tornado.proto import json_encode
 from sockjs.tornado.util import asynchronous
 
 from qmq.gateway.flow import Flowing
-from qmq.gateway.sockjs import Receiving, Sending, let_frame
+from qmq.gateway.sockjs_transports import Answering, Receiving, Sending, let_frame
 
 _CALLBACK = re.compile(r"[\w.-]+", re.ASCII)
 
@@ -53,20 +53,14 @@ class _CallingBack(Receiving):
             self.finish('invalid "callback" parameter' if self.callback else '"callback" parameter required')
 
 
-class Jsonp(_CallingBack, transports.JSONPTransport):
+class Jsonp(_CallingBack, Answering, transports.JSONPTransport):
     """A script for each frame."""
 
-    def send_pack(self, message: str, binary: bool = False) -> None:
-        if not self.active:
-            return
-        self.active = False
+    def answer_of(self, message: str) -> bytes:
         self.set_header("Content-Type", "application/javascript; charset=UTF-8")
         self.set_header("Cross-Origin-Resource-Policy", "cross-origin")  # those who may not were refused
         # The comment keeps what follows from being taken for the start of another kind of file.
-        script = f"/**/{self.callback}({json_encode(message)});\r\n"
-        self.set_header("Content-Length", len(script))
-        self.write(script)
-        self.flush().add_done_callback(self.send_complete)
+        return f"/**/{self.callback}({json_encode(message)});\r\n".encode()
 
 
 class HtmlFile(Flowing, _CallingBack, transports.HtmlFileTransport):
@@ -76,6 +70,7 @@ class HtmlFile(Flowing, _CallingBack, transports.HtmlFileTransport):
     def get(self, session_id: str) -> None:
         let_frame(self)
         self.preflight()
+        self.handle_session_cookie()
         self.disable_cache()
         self.set_header("Content-Type", "text/html; charset=UTF-8")
         self.write(_PAGE % self.callback)
@@ -84,6 +79,15 @@ class HtmlFile(Flowing, _CallingBack, transports.HtmlFileTransport):
             self.finish()
         elif self.session is not None:
             self.session.flush()
+
+    def send_pack(self, message: str, binary: bool = False) -> None:
+        if not self.active:
+            return
+        self.active = False
+        self.notify_sent(len(message))
+        text = json_encode(message).replace("<", r"\u003c")  # no message ends the script
+        self.write(f"<script>\np({text});\n</script>\r\n")
+        self.flush().add_done_callback(self.send_complete)
 
 
 class JsonpSend(Sending, transports.JSONPSendHandler):

@@ -37,6 +37,14 @@ def array(frames: bytes) -> str:
     return f"a[{frames[:-1].decode('ascii')}]"
 
 
+def escaped(frame: str) -> str:
+    """A SockJS frame as the data of an event: clients of that transport undo percent-encoding (`decodeURI`).
+
+    No character but the percent sign needs it, for frames are ASCII without control characters.
+    """
+    return frame.replace("%", "%25")
+
+
 def unframe(message: str) -> tuple[bytes, bool]:
     """The octets of what a client sends, which may be any part of STOMP frames, and whether they are text.
 
