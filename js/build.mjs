@@ -192,14 +192,14 @@ if(typeof module==="object"&&module.exports)module.exports=qmqExports;else ${glo
 `;
 }
 
-/** For import. Names are set apart: one of them is Error. */
+/** For import, by name or all together. Names are set apart: one of them is Error. */
 function asModule(code, {names}) {
   const exported = names.map((name) => `qmq$${name} as ${name}`).join(',');
   const picked = names.map((name) => `qmq$${name}=qmqExports.${name}`).join(',');
   return `${LICENCE}const qmqExports={};
 (function(){${code}}).call(globalThis);
 const ${picked};
-export {${exported}};
+export {${exported},qmqExports as default};
 `;
 }
 

@@ -10,4 +10,4 @@ this.h&&this.h.close(1E3)}}m.transportName="websocket";new TextEncoder;new TextD
 function r(a){try{return(new TextDecoder("utf-8",{fatal:!0,ignoreBOM:!0})).decode(a)}catch(c){let d=a.findIndex((h,w)=>h===10&&a[w+1]===10);var b=Array.from(a.subarray(d+2,-1),h=>String.fromCharCode(Number(h)));b=btoa(b.join(""));let [e,...x]=(new TextDecoder).decode(a.subarray(0,d)).split("\n");return v(e,["content-transfer-encoding:base64",...x],b.length)+b+"\x00"}}
 function u(a){var b=a.indexOf("\n\n"),[c,...d]=a.slice(0,b).split("\n");if(!d.includes("content-transfer-encoding:base64"))return a;a=Uint8Array.from(atob(a.slice(b+2,-1)),e=>e.charCodeAt(0));return p(v(c,d.filter(e=>e!=="content-transfer-encoding:base64"),a.length),a)}function v(a,b,c){b=b.filter(d=>!d.startsWith("content-length:"));return[a,...b,`content-length:${c}`,"\n"].join("\n")};qmqExports.transport=function(a){return{transportName:"sockjs",enabled:()=>!0,create:(b,c)=>new m(b,t(c),()=>{var d=b.replace(/[^/?]*(\?|$)/,"sockjs$1");return q(a,d)})}};}).call(globalThis);
 const qmq$transport=qmqExports.transport;
-export {qmq$transport as transport};
+export {qmq$transport as transport,qmqExports as default};

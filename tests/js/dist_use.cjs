@@ -126,9 +126,10 @@ async function main() {
   globalThis.WebSocket = EchoSocket;
   const required = ['qmq.js', 'qmq-testing.js', 'qmq-sockjs.js'].map((name) => require(path.join(DIST, name)));
   const imported = [await import('qmq'), await import('qmq/testing'), await import('qmq/sockjs')];
+  for (const all of imported) assert.deepEqual({...all, default: undefined}, {...all.default, default: undefined});
   const global = asScriptTag('qmq.js', 'qmq-testing.js', 'qmq-sockjs.js');
   for (const [qmq, testing, sockjs] of [required, imported, [global, global.testing, global.sockjs]]) {
-    assert.deepEqual(Object.keys(qmq).filter((k) => k !== 'testing' && k !== 'sockjs').sort(),
+    assert.deepEqual(Object.keys(qmq).filter((k) => !['default', 'testing', 'sockjs'].includes(k)).sort(),
         ['Client', 'Error', 'LongPollingTransport', 'StreamingTransport', 'WebSocketTransport',
           'connect']);
     await useClient(qmq);

@@ -129,10 +129,19 @@ def packed(tmp_path):
 def test_the_package_has_what_its_users_need_and_no_more(packed):
     root = packed / "node_modules/qmq"
     files = {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
-    for name in ("js/dist/qmq.js", "js/dist/qmq.mjs", "js/qmq.d.ts", "closure/qmq/client.js", "LICENSE", "README.md"):
+    for name in (
+        "js/dist/qmq.js",
+        "js/dist/qmq.mjs",
+        "js/qmq.d.ts",
+        "js/qmq.d.mts",
+        "closure/qmq/client.js",
+        "LICENSE",
+        "README.md",
+    ):
         assert name in files
     strangers = {name for name in files if not name.startswith(("js/dist/", "closure/qmq/")) and "/" in name}
-    assert strangers == {"js/qmq.d.ts", "js/qmq-sockjs.d.ts", "js/qmq-testing.d.ts"}
+    kinds = (".d.ts", ".d.mts")
+    assert strangers == {f"js/{name}{kind}" for name in ("qmq", "qmq-sockjs", "qmq-testing") for kind in kinds}
     assert not {name for name in files if "_test" in name}
 
 
@@ -140,6 +149,11 @@ def test_the_package_has_what_its_users_need_and_no_more(packed):
     ("name", "source"),
     [
         ("a.mjs", "import {connect, Client} from 'qmq'; import {FakeTransport} from 'qmq/testing';"),
+        (
+            "b.mjs",
+            "import qmq from 'qmq'; import testing from 'qmq/testing'; const {connect, Client} = qmq;"
+            "const {FakeTransport} = testing;",
+        ),
         ("a.cjs", "const {connect, Client} = require('qmq'); const {FakeTransport} = require('qmq/testing');"),
     ],
 )
@@ -159,6 +173,40 @@ def test_the_packages_types_are_found(packed):
     )
     options = ["--strict", "--noEmit", "--target", "es2020", "--module", "node16", "--lib", "es2020,dom"]
     assert run("node_modules/.bin/tsc", *options, str(packed / "page.mts")) == ""
+
+
+# How a program in TypeScript may take the package, as a module and by require.
+TYPED = {
+    "names.mts": "import {connect, Client} from 'qmq';",
+    "default.mts": "import qmq from 'qmq'; const {connect, Client} = qmq;",
+    "all.mts": "import * as qmq from 'qmq'; const {connect, Client} = qmq;",
+    "names.cts": "import {connect, Client} from 'qmq';",
+    "default.cts": "import qmq from 'qmq'; const {connect, Client} = qmq;",
+    "all.cts": "import qmq = require('qmq'); const {connect, Client} = qmq;",
+}
+OPTIONS = ["--strict", "--target", "es2022", "--lib", "es2022,dom", "--esModuleInterop"]
+
+
+def test_what_the_types_allow_works(packed):
+    for name, imports in TYPED.items():
+        (packed / name).write_text(
+            f"{imports} const c: InstanceType<typeof Client> = connect('http://h/stomp', {{transports: []}});"
+            "const state: string = c.state; console.log(state); c.dispose();"
+        )
+    files = [str(packed / name) for name in TYPED]
+    assert run("node_modules/.bin/tsc", *OPTIONS, "--module", "nodenext", *files) == ""
+    for file in files:
+        assert run("node", file[:-2] + "js") == "connecting\n", file
+
+
+@pytest.mark.parametrize("resolution", ["bundler", "node10"])
+def test_types_are_found_by_other_resolutions(packed, resolution):
+    (packed / "page.ts").write_text(
+        "import qmq from 'qmq'; import {connect, Client} from 'qmq';"
+        "const client: Client = connect('/stomp'); const other: Client = qmq.connect('/stomp');"
+    )
+    options = [*OPTIONS, "--noEmit", "--module", "esnext", "--moduleResolution", resolution]
+    assert run("node_modules/.bin/tsc", *options, str(packed / "page.ts")) == ""
 
 
 def test_esbuild_bundles_the_package(packed):
