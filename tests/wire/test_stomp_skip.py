@@ -36,6 +36,10 @@ SKIPPED = {
     ),
     "many headers": (b"SEND\nreceipt:r\n" + b"a:b\n" * 6 + b"\nbody\0", "headers-too-large"),
     "many headers with CR LF": (b"SEND\r\nreceipt:r\r\n" + b"a:b\r\n" * 6 + b"\r\nbody\0", "headers-too-large"),
+    "ACK that repeats a content-length": (
+        b"ACK\nid:7\nreceipt:r\nbig:" + b"x" * 5000 + b"\ncontent-length:5\n\n\0",
+        "headers-too-large",
+    ),
     "subscription": (b"SUBSCRIBE\nid:7\nreceipt:r\nbig:" + b"x" * 5000 + b"\n\n\0", "headers-too-large"),
 }
 

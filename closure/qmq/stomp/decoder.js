@@ -29,6 +29,9 @@ class Limits {
   }
 }
 
+/** @const {!RegExp} The only commands whose frames may have a body. */
+const WITH_BODY = /^(SEND|MESSAGE|ERROR)$/;
+
 class Decoder {
   /** @param {!Limits=} limits */
   constructor(limits = /** @type {!Limits} */ ({})) {
@@ -93,7 +96,12 @@ class Decoder {
    * @private
    */
   readBody_() {
-    const known = this.head_.bodyLength;
+    let known = this.head_.bodyLength;
+    if (known > 0 && !WITH_BODY.test(this.head_.command)) {
+      // It may repeat the content-length of another frame, and have no body.
+      if (!this.buffer_.length) return null;
+      if (!this.buffer_.at(0)) known = 0;
+    }
     const length = known < 0 ? this.buffer_.indexOf(0) : known;
     if ((length < 0 ? this.buffer_.length : length) > this.maxBody_) {
       this.fail_('frame-too-large');

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from qmq.errors import QmqError
-from qmq.wire.stomp_skip import Skipper
+from qmq.wire.stomp_skip import WITH_BODY, Skipper
 
 VERSIONS = ("1.2", "1.1", "1.0")
 
@@ -45,7 +45,7 @@ class Head:
     Attributes:
         command: As sent, such as `SEND`.
         headers: The first value of each name, unescaped, in order.
-        length: The `content-length`, or None.
+        length: The `content-length`, or None; None also where the frame has no body in spite of it.
         memo: Free for the reader of the frame: whatever it derived from this
             head, so that it need not derive it again.
         error: Why the frame was skipped; then its headers are only those by which its sender knows it.
@@ -194,6 +194,8 @@ class Decoder:
         last_raw, last = self._last
         head = self._pending
         self._pending = None
+        if head is not None and head.length and pos < end and head.command not in WITH_BODY:
+            self._check_length(head, data[pos])
         while pos < end:
             if head is None and last is not None and data.startswith(last_raw, pos):
                 head = last
@@ -217,6 +219,8 @@ class Decoder:
                     if found is None:
                         break
                     head, start = found
+                    if head.length and start < end and head.command not in WITH_BODY:
+                        self._check_length(head, data[start])
                 pos = start
             length = head.length
             stop = data.find(b"\0", pos) if length is None else pos + length
@@ -248,11 +252,20 @@ class Decoder:
         if head is None:
             return True
         if head.length is not None:
-            return len(tail) > head.length
+            bare = head.command not in WITH_BODY and len(tail) > 0  # see `_check_length`
+            return len(tail) > head.length or (bare and (not tail[0] or head.length > self.max_body))
         if b"\0" in data:
             return True
         self._check_body_size(tail, 0)
         return False
+
+    def _check_length(self, head: Head, first: int) -> None:
+        """Forgets the content-length of a frame that has no body, which begins with this octet: clients repeat the
+        headers of a MESSAGE in its ACK."""
+        if not first:
+            head.length = None
+        elif head.length is not None and head.length > self.max_body:
+            raise QmqError("frame-too-large", f"bodies may have {self.max_body} octets")
 
     def _check_body_size(self, data: bytes | bytearray, pos: int) -> None:
         """Checks a body that nothing but its NUL will end, as far as it has come."""
@@ -308,7 +321,7 @@ class Decoder:
             if command not in UNESCAPED:
                 name, value = self._unescape(name), self._unescape(value)
             headers.setdefault(name, value)  # "Repeated Header Entries": the first one counts
-        return Head(command, headers, self._length(headers.get("content-length")))
+        return Head(command, headers, self._length(headers.get("content-length"), command in WITH_BODY))
 
     def _unescape(self, text: str) -> str:
         if self._version == "1.0":  # knows no escapes, and its own examples pad with blanks
@@ -321,13 +334,13 @@ class Decoder:
         except KeyError as error:
             raise QmqError("bad-escape", f"{error.args[0]} in a header") from None
 
-    def _length(self, value: str | None) -> int | None:
+    def _length(self, value: str | None, bounded: bool) -> int | None:
         if value is None:
             return None
         if not _LENGTH.fullmatch(value):
             raise QmqError("bad-frame", f"content-length is no number: {value[:32]!r}")
         length = int(value)
-        if length > self.max_body:
+        if bounded and length > self.max_body:
             raise QmqError("frame-too-large", f"bodies may have {self.max_body} octets")
         return length
 

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from qmq.errors import QmqError
 
 LARGEST = 64 << 20  # bytes of a frame that are skipped; one that is larger is the end
+WITH_BODY = frozenset({"SEND", "MESSAGE", "ERROR"})  # the only commands whose frames may have one ("Body")
 _LINE = 4096  # bytes of a header line that are kept
 _KEPT = frozenset({"content-length", "destination", "id", "receipt", "transaction"})
 _COMMAND = re.compile(r"[A-Z]{1,32}")
@@ -35,7 +36,7 @@ class Skipper:
 
     """
 
-    __slots__ = ("_awaited", "_before", "_in_body", "_line", "command", "done", "error", "headers")
+    __slots__ = ("_awaited", "_before", "_begun", "_in_body", "_line", "command", "done", "error", "headers")
 
     def __init__(self, error: QmqError, command: str = "", headers: Mapping[str, str] | None = None) -> None:
         self.error = error
@@ -43,6 +44,7 @@ class Skipper:
         self.headers = dict(headers or {})
         self.done = False
         self._in_body = headers is not None
+        self._begun = False  # whether the first byte after the headers has come
         self._line = bytearray()  # a header line that is not whole yet
         self._before = 0  # bytes of the frame so far
         self._awaited: int | None = None  # bytes of the body that are still to come; None if a NUL ends it
@@ -110,6 +112,10 @@ class Skipper:
             stop = data.find(b"\0", pos)
             self.done = stop >= 0
             return stop + 1 if self.done else len(data)
+        if not self._begun and pos < len(data):
+            self._begun = True
+            if not data[pos] and self.command not in WITH_BODY:
+                self._awaited = 0  # it repeats the content-length of another frame
         taken = min(self._awaited, len(data) - pos)
         self._awaited -= taken
         pos += taken
