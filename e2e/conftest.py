@@ -1,5 +1,9 @@
 """A real node in a process of its own, and real Chromium pages that talk to it."""
 
+import functools
+import http.server
+import threading
+
 import pytest
 from browsers import start_chromium
 from page import Page
@@ -81,3 +85,26 @@ def nginx(gateway, tmp_path):
     yield make
     for each in reversed(made):
         each.close()
+
+
+@pytest.fixture
+def site(tmp_path):
+    """Serves a folder from an origin that is not the gateway's; gives both."""
+    folder = tmp_path / "site"
+    folder.mkdir()
+    (folder / "page.html").write_text("<!doctype html><title>A page</title>")
+    handler = functools.partial(Files, directory=str(folder))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    yield folder, f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+class Files(http.server.SimpleHTTPRequestHandler):
+    """A file server that is silent."""
+
+    def log_message(self, *what):
+        pass

@@ -1,9 +1,6 @@
 """A path that dies without ending: whatever carries the client, it notices by itself, comes back and misses nothing."""
 
-import functools
-import http.server
 import subprocess
-import threading
 from pathlib import Path
 
 import pytest
@@ -72,29 +69,6 @@ qmq.connect('URL/stomp', {
   heartBeat: 300, onerror: (e) => postMessage(e.code), onstate: (state) => postMessage(state),
 });
 """
-
-
-@pytest.fixture
-def site(tmp_path):
-    """Serves a folder; gives it, and its origin."""
-    folder = tmp_path / "site"
-    folder.mkdir()
-    (folder / "page.html").write_text("<!doctype html><title>A page</title>")
-    handler = functools.partial(Files, directory=str(folder))
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    yield folder, f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-class Files(http.server.SimpleHTTPRequestHandler):
-    """A file server that is silent."""
-
-    def log_message(self, *what):
-        pass
 
 
 def test_worker_notices(tmp_path, chrome, site):

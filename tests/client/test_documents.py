@@ -52,9 +52,9 @@ def start(address):
 
 def test_the_example_of_the_readme_hears_what_is_said(address, start):
     with blocking.connect(f"stomp://{address}") as client:
-        prices = client.subscribe("/topic/prices.*")
+        prices = client.subscribe("/topic/demo.prices.*")
         process = start(examples("README.md")[0])
-        assert prices.next(10).json() == {"symbol": "ACME", "price": 120.5}
+        assert prices.next(10).json() == {"symbol": "MINE", "price": 120.5}
         while not select.select([process.stdout], [], [], 0.05)[0]:  # it subscribes a little later
             client.publish("/topic/hello", {"from": "a page"})
         assert process.stdout.readline() == b"{'from': 'a page'}\n"
