@@ -12,7 +12,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 run: $(VENV)/run.stamp  ## A gateway with its demo pages on http://127.0.0.1:8000
 	$(BIN)/qmq serve --demo $(if $(PORT),--listen http://127.0.0.1:$(PORT) --listen stomp://127.0.0.1:0) $(ARGS)
 
-test: style types unit  ## Everything: lint, types, layers, Python, JavaScript in a browser, end to end
+test: told style types unit  ## Everything: lint, types, layers, Python, JavaScript in a browser, end to end
 
 style: $(VENV)/test.stamp
 	$(BIN)/ruff check .
@@ -52,32 +52,37 @@ fuzz: $(VENV)/test.stamp  ## A million inputs for each decoder, and a hundred th
 clean:
 	rm -rf $(VENV) node_modules build bench/results
 
-$(VENV)/bin/python:
+# Its last part is pip: an environment without it was not finished, and is made again.
+$(VENV)/bin/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "QMQ needs Python 3.11 or newer")'
-	$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "QMQ needs an environment of its own, and this Python" \
+		"cannot make one. On Debian and Ubuntu: sudo apt install python3-venv" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "QMQ needs an environment of its own, and making one failed." \
+		"On Debian and Ubuntu: sudo apt install python3-venv" >&2; exit 1; }
 
-$(VENV)/run.stamp: pyproject.toml | $(VENV)/bin/python
+$(VENV)/run.stamp: pyproject.toml | $(VENV)/bin/pip
 	$(BIN)/pip install -q -e .
 	@touch $@
 
-$(VENV)/test.stamp: pyproject.toml | $(VENV)/bin/python
+$(VENV)/test.stamp: pyproject.toml | $(VENV)/bin/pip
 	$(BIN)/pip install -q -e '.[test]'
 	@touch $@ $(VENV)/run.stamp
 
-$(VENV)/bench.stamp: pyproject.toml | $(VENV)/bin/python
+$(VENV)/bench.stamp: pyproject.toml | $(VENV)/bin/pip
 	$(BIN)/pip install -q -e '.[bench]'
 	@touch $@
 
-.PHONY: node browser
-node:
-	@command -v npm >/dev/null || { $(SUDO) apt-get update -q && $(APT) nodejs npm; }
+# What tests need of the system: commands, and the packages that bring them.
+NEEDED := npm:nodejs,npm curl:curl chromium:chromium chromedriver:chromium-driver firefox-esr:firefox-esr nginx:nginx-light
+MISSING = $(shell PATH="$$PATH:/usr/sbin"; for each in $(NEEDED); do \
+	command -v $${each%%:*} >/dev/null || echo $$each; done | cut -d: -f2 | tr , ' ')
 
-browser:
-	@command -v curl >/dev/null || { $(SUDO) apt-get update -q && $(APT) curl; }
-	@command -v chromium >/dev/null && command -v chromedriver >/dev/null || \
-		{ $(SUDO) apt-get update -q && $(APT) chromium chromium-driver; }
-	@command -v firefox-esr >/dev/null || { $(SUDO) apt-get update -q && $(APT) firefox-esr; }
-	@command -v nginx >/dev/null || test -x /usr/sbin/nginx || { $(SUDO) apt-get update -q && $(APT) nginx-light; }
+.PHONY: told node browser
+told:
+	@test -z "$(MISSING)" || echo "This installs with apt-get, later on: $(MISSING)"
+
+node browser: told
+	@test -z "$(MISSING)" || { $(SUDO) apt-get update -q && $(APT) $(MISSING); }
 
 node_modules/.package-lock.json: package-lock.json | node
 	npm ci --silent --no-audit --no-fund
