@@ -86,6 +86,24 @@ def test_the_landing_page_shows_prices_and_leads_to_the_demos(pages):
     assert page.run("return [...document.querySelectorAll('.cards a.demo')].every((a) => a.href.includes('/demo/'))")
 
 
+def test_no_label_of_the_tickers_axis_is_cut(chrome, pages):
+    page = pages("/health/live")
+    with page:
+        chrome.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": """
+          window.starts = {};
+          const draw = CanvasRenderingContext2D.prototype.fillText;
+          CanvasRenderingContext2D.prototype.fillText = function(text, x, y) {
+            const width = this.measureText(text).width;
+            starts[text] = this.textAlign === 'right' ? x - width : this.textAlign === 'center' ? x - width / 2 : x;
+            draw.call(this, text, x, y);
+          };"""})  # fmt: skip
+        chrome.get(chrome.current_url.replace("/health/live", "/demo/ticker.html"))
+    until(lambda: [text for text in page.run("return Object.keys(starts)") if text.startswith("+")], what="a label")
+    page.run("window.starts = {}")
+    starts = until(lambda: page.run("return starts"), what="the next picture")
+    assert min(starts.values()) >= 1, starts
+
+
 @pytest.mark.parametrize("path", ["/", "/demo/", "/demo/chat.html", "/demo/ticker.html", "/demo/jobs.html"])
 def test_pages_fit_a_phone_and_log_nothing(chrome, pages, path):
     page = pages("/health/live")

@@ -14,6 +14,9 @@ const DELAY_MS = 350;
 const EASE_MS = 400;
 const BASE_EASE_MS = 1500;
 const STEPS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100];
+/** Between a label of the axis and its line. */
+const GAP_PX = 8;
+
 /** A label's height; no two labels are nearer to each other. */
 const LABEL_PX = 16;
 /** With reduced motion, one picture in this time. */
@@ -94,7 +97,10 @@ export class Chart {
     const plots = this.plots_(until, passed);
     this.scale_(plots, passed);
     this.style_ = this.style_ || readStyle(this.canvas_);
-    const area = {left: 46, right: this.width_ - 58, top: 8,
+    this.context_.font = this.style_.font;
+    // The widest label of the axis, whatever letters this machine has.
+    const labels = Math.ceil(this.context_.measureText('+88.8 %').width);
+    const area = {left: labels + GAP_PX + 2, right: this.width_ - 58, top: 8,
                   bottom: this.height_ - 26};
     const x = (time) =>
         area.right - (until - time) / WINDOW_MS * (area.right - area.left);
@@ -156,7 +162,7 @@ export class Chart {
       c.lineTo(area.right, at);
       c.stroke();
       c.fillStyle = this.style_.soft;
-      c.fillText(percent(i * step, digits), area.left - 8, at);
+      c.fillText(percent(i * step, digits), area.left - GAP_PX, at);
     }
     c.textBaseline = 'alphabetic';
     const words = this.width_ < 480 ?
