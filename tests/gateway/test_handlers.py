@@ -155,3 +155,25 @@ async def test_a_refusal_leaves_the_connection_usable(start_node, dial):
     assert (await peer.ask(plain("/health/live"))).status == 200
     await peer.upgrade()
     await peer.login()
+
+
+BELOW_SOCKJS = {
+    "/sockjs/000/abc/websocket": (405, "bad-method"),
+    "/sockjs/websocket": (405, "bad-method"),
+    "/sockjs/000/abc/xhr_send": (404, "not-found"),
+    "/sockjs/000/abc/nothing": (404, "not-found"),
+    "/sockjs/000": (404, "not-found"),
+    "/sockjs/000/a.b/xhr": (404, "not-found"),
+    "/sockjs/info": (405, "bad-method"),
+}
+
+
+@pytest.mark.parametrize("path", BELOW_SOCKJS)
+@pytest.mark.gen_test(timeout=20)
+async def test_refusals_of_sockjs_are_problems_as_elsewhere(start_node, dial, path):
+    node = await start_node()
+    answer = await (await dial(node)).ask(plain(path, "POST", Content_Length="0"))
+    assert answer.problem() == BELOW_SOCKJS[path]
+    if answer.status == 405:
+        assert "GET" in answer.headers["allow"]
+    assert node.stats[f"errors_{BELOW_SOCKJS[path][1]}"] >= 1

@@ -6,6 +6,7 @@ import json
 import pytest
 
 from tests.gateway.poll_peer import Http, Poller, problem
+from tests.gateway.sockjs_peer import SockJs
 from tests.helpers import until
 
 pytestmark = pytest.mark.one_thread("each thread has a server of its own, all alike")
@@ -31,6 +32,20 @@ async def test_a_body_of_exactly_the_limit_passes_by_polling(start_node):
     await poller.tell("SEND", {"destination": "/topic/a", "receipt": "1"}, b"x" * MEBIBYTE)
     assert (await poller.frame())[0] == "RECEIPT"
     poller.close()
+
+
+@pytest.mark.parametrize("letter", ["x", "\x01"])
+@pytest.mark.gen_test(timeout=30)
+async def test_a_body_of_exactly_the_limit_passes_by_sockjs(start_node, letter):
+    """Also where JSON takes six bytes for each of it."""
+    peer = await SockJs.open(await start_node())
+    send = f"SEND\ndestination:/topic/a\nreceipt:1\n\n{letter * MEBIBYTE}\0"
+    assert await peer.send("CONNECT\naccept-version:1.2\nhost:x\n\n\0", send) == 204
+    frames = []
+    while len(frames) < 2:
+        frames += await peer.frames()
+    assert frames[1].startswith("RECEIPT\n")
+    peer.close()
 
 
 @pytest.mark.gen_test(timeout=30)

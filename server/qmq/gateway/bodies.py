@@ -16,10 +16,16 @@ _AROUND = 64 << 10  # bytes around a message: fields, a schema
 _ESCAPED = 6  # bytes that JSON may take for one: \u0000
 _IN_A_FORM = 8  # and in a form, where the backslash takes three: %5Cu0000
 
+
+def in_json(limits: Limits) -> int:
+    """Bytes of the largest frame as a text in JSON, however it is written."""
+    return _ESCAPED * limits.frame_bytes + _AROUND
+
+
 # Path or how paths begin, what may come, and the code of what is too large.
 _TABLE: tuple[tuple[str, Callable[[Limits], int], str], ...] = (
     ("/poll", lambda limits: limits.frame_bytes + _BATCH, "frame-too-large"),
-    ("/sockjs/", lambda limits: _ESCAPED * limits.frame_bytes + _AROUND, "frame-too-large"),
+    ("/sockjs/", in_json, "frame-too-large"),
     ("/api/v1/", lambda limits: 2 * limits.body + _AROUND, "body-too-large"),
     ("/avro", lambda limits: limits.body + _AROUND, "body-too-large"),
 )

@@ -16,6 +16,7 @@ from tornado.web import HTTPError, RequestHandler
 from tornado.websocket import WebSocketClosedError
 
 from qmq.errors import QmqError
+from qmq.gateway.bodies import in_json
 from qmq.gateway.flow import Flowing
 from qmq.gateway.handlers import (
     Telling,
@@ -268,7 +269,14 @@ class WebSocket(_Checked, transports.WebSocketTransport):
 
     @property
     def max_message_size(self) -> int:
-        return 2 * self.server.gateway.config.limits.frame_bytes  # JSON takes more room
+        return in_json(self.server.gateway.config.limits)
+
+    async def _execute(self, transforms: Any, *args: Any, **kwargs: Any) -> None:
+        if self.request.method == "GET":
+            await super()._execute(transforms, *args, **kwargs)
+            return
+        self._transforms = transforms  # the library answers other methods with a page
+        refuse(self, QmqError("bad-method"), self.stats, {"Allow": "GET"})
 
     def check(self) -> None:
         self.server.gateway.admit(self.request.remote_ip or "")
