@@ -114,7 +114,13 @@ class Client:
 
     def frame(self, command, headers=None, body=b"", version="1.2"):
         """Sends a frame."""
-        self.session.receive(stomp.encode(command, headers or {}, body, version))
+        self.receive(stomp.encode(command, headers or {}, body, version))
+
+    def receive(self, data, text=False):
+        """What its connection does with octets, in as many passes as that takes."""
+        self.session.receive(data, text)
+        while self.session.behind:
+            self.session.go_on()
 
     def got(self):
         """The frames sent to it since the last time."""

@@ -50,7 +50,7 @@ def check(data):
     world.registry.declare_exchange("own", Kind.TOPIC)
     client = world.client(connect=False)
     for piece in pieces(data) if len(data) % 2 else [data]:
-        client.session.receive(piece)
+        client.receive(piece)
         if len(data) % 3 == 0:
             world.pass_time(0.5)
     ended = client.session.ending

@@ -15,6 +15,7 @@ class Talk:
     """A conversation that notes what it is told."""
 
     stream = True
+    behind = False
     name = "talk"
     open = True
     publishes = busy = False

@@ -45,7 +45,7 @@ def send(number):
 
 def test_nothing_is_said_or_done_until_it_is_known(entering):
     client, _ = entering()
-    client.session.receive(send(1))
+    client.receive(send(1))
     assert client.got() == []
     assert (client.session.state, client.session.open) == (State.CHECKING, False)
     assert client.world.hub.offset == 0
@@ -57,9 +57,9 @@ def test_nothing_is_said_or_done_until_it_is_known(entering):
 
 def test_who_is_refused_has_done_nothing(entering):
     client, _ = entering()
-    client.session.receive(send(1))
+    client.receive(send(1))
     client.session.fail(QmqError("bad-login"))
-    client.session.receive(send(2))
+    client.receive(send(2))
     client.refused("bad-login")
     assert client.world.hub.offset == 0
 
@@ -67,20 +67,20 @@ def test_who_is_refused_has_done_nothing(entering):
 def test_what_waits_is_bounded(entering):
     client, _ = entering(max_body=1000, max_header_bytes=1000)
     for number in range(100):
-        client.session.receive(send(number))
+        client.receive(send(number))
     client.refused("not-now")
 
 
 def test_what_is_no_frame_is_told_after_what_was(entering):
     client, _ = entering()
-    client.session.receive(send(1) + b"nonsense\n\n\0")
+    client.receive(send(1) + b"nonsense\n\n\0")
     client.session.admit(EVERYTHING)
     assert [command for command, *_ in client.got()] == ["CONNECTED", "RECEIPT", "ERROR"]
 
 
 def test_a_goodbye_that_waits_ends_it(entering):
     client, _ = entering()
-    client.session.receive(send(1) + stomp.encode("DISCONNECT", {"receipt": "bye"}) + send(2))
+    client.receive(send(1) + stomp.encode("DISCONNECT", {"receipt": "bye"}) + send(2))
     client.session.admit(EVERYTHING)
     assert [command for command, *_ in client.got()] == ["CONNECTED", "RECEIPT", "RECEIPT"]
     assert client.world.hub.offset == 1
@@ -88,7 +88,7 @@ def test_a_goodbye_that_waits_ends_it(entering):
 
 def test_rights_count_for_what_has_waited(entering):
     client, _ = entering()
-    client.session.receive(send(1))
+    client.receive(send(1))
     client.session.admit(Access(guarded=True).rights(Principal("me", Kind.USER)))
     client.refused("forbidden")
     assert client.world.hub.offset == 0
@@ -107,7 +107,7 @@ def test_however_it_is_cut_and_whenever_it_is_known(count, cuts, known_after):
         pieces.append(octets[:cut])
         octets = octets[cut:]
     for number, piece in enumerate([*pieces, octets]):
-        client.session.receive(piece, text=bool(number % 2))
+        client.receive(piece, text=bool(number % 2))
         if number >= known_after and client.session.state is State.CHECKING:
             client.session.admit(EVERYTHING)
     if client.session.state is State.CHECKING:

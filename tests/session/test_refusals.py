@@ -80,11 +80,11 @@ def test_wrong_frame_is_refused_and_nothing_else_happens(name, receipt):
     client = refusing(world)
     subscribe(client, "/topic/#")
     for frame in before:
-        client.session.receive(of(frame))
+        client.receive(of(frame))
     client.got()
     asked = headers if receipt is None else {"receipt": receipt, **headers}
     # What is in the same piece is worked off, too.
-    client.session.receive(of((command, asked, *body)) + of(("SEND", {"destination": "/topic/next"}, b"on")))
+    client.receive(of((command, asked, *body)) + of(("SEND", {"destination": "/topic/next"}, b"on")))
     (answer, told, _), message = sorted(client.got(), key=lambda frame: frame[0])
     assert (answer, told["code"], told["fatal"]) == ("ERROR", code, "false")
     assert told["message"] and told["retry"] in ("true", "false")
@@ -101,7 +101,7 @@ def test_faults_of_framing_are_the_end_and_others_are_not(name):
     world = World(**LIMITS)
     client = refusing(world)
     for payload in payloads(data):
-        client.session.receive(payload)
+        client.receive(payload)
     errors = [headers for command, headers, _ in client.got() if command == "ERROR"]
     if name in UNFINISHED:
         assert errors == [] and client.session.ending is None
@@ -121,7 +121,7 @@ def test_stock_client_is_sent_away_as_before(name):
     client = World(**LIMITS).client()
     subscribe(client, "/topic/#")
     for each in [*before, frame]:
-        client.session.receive(of(each))
+        client.receive(of(each))
     assert "fatal" not in client.refused(code)
 
 
@@ -156,7 +156,7 @@ def test_message_like_one_that_was_taken_is_refused_alone():
     world.registry.declare("/queue/small", {"max_length": 2, "overflow": Full.REJECT_PUBLISH})
     frame = of(("SEND", {"destination": "/queue/small"}, b"x"))
     other = of(("SEND", {"destination": "/queue/other"}, b"y"))
-    client.session.receive(frame * 2 + frame + other + frame + other)
+    client.receive(frame * 2 + frame + other + frame + other)
     assert [headers["code"] for _, headers, _ in client.got()] == ["queue-full"] * 2
     assert world.bodies("/queue/small") == ["x", "x"]
     assert world.bodies("/queue/other") == ["y", "y"]
@@ -177,7 +177,7 @@ def test_transaction_of_which_a_frame_was_refused_is_done_by_no_part(name):
     used = world.memory.used
     client.frame("BEGIN", {"transaction": "t"})
     client.frame("SEND", {"destination": "/queue/a", "transaction": "t"}, b"good")
-    client.session.receive(of(SPOILED[name]))
+    client.receive(of(SPOILED[name]))
     code = refused(client)
     assert world.memory.used == used
     client.frame("SEND", {"destination": "/queue/a", "transaction": "t"}, b"good")
@@ -196,7 +196,7 @@ def test_transaction_of_which_a_frame_was_refused_is_done_by_no_part(name):
 def test_aborting_such_a_transaction():
     client = refusing(World())
     client.frame("BEGIN", {"transaction": "t"})
-    client.session.receive(of(SPOILED["refused"]))
+    client.receive(of(SPOILED["refused"]))
     refused(client)
     client.frame("ABORT", {"transaction": "t", "receipt": "a"})
     assert client.got() == [("RECEIPT", {"receipt-id": "a"}, b"")]

@@ -80,7 +80,7 @@ def test_frames_cut_anywhere_and_many_at_once():
     reader.frame("SUBSCRIBE", {"id": "0", "destination": "/topic/a"})
     data = b"".join(stomp.encode("SEND", {"destination": "/topic/a"}, b"%d" % number) for number in range(20))
     for start in range(0, len(data), 7):
-        writer.session.receive(data[start : start + 7])
+        writer.receive(data[start : start + 7])
     assert [body for _, _, body in reader.got()] == [b"%d" % number for number in range(20)]
 
 
@@ -209,7 +209,7 @@ def test_frames_after_a_refused_one_in_the_same_piece_are_not_heard():
     reader, client = world.client(), world.client()
     reader.frame("SUBSCRIBE", {"id": "0", "destination": "/topic/a"})
     send = stomp.encode("SEND", {"destination": "/topic/a"}, b"x")
-    client.session.receive(send + send + stomp.encode("HELLO", {}) + send)
+    client.receive(send + send + stomp.encode("HELLO", {}) + send)
     assert len(reader.got()) == 2
 
 
@@ -232,7 +232,7 @@ def test_octets_that_are_no_frame_end_it_after_what_came_before():
     world = World()
     reader, client = world.client(), world.client()
     reader.frame("SUBSCRIBE", {"id": "0", "destination": "/topic/a"})
-    client.session.receive(stomp.encode("SEND", {"destination": "/topic/a"}, b"good") + b"rubbish\n\n\0")
+    client.receive(stomp.encode("SEND", {"destination": "/topic/a"}, b"good") + b"rubbish\n\n\0")
     assert [body for _, _, body in reader.got()] == [b"good"]
     client.refused("bad-frame")
 
@@ -251,10 +251,10 @@ def test_a_body_is_text_only_if_all_of_its_octets_are():
     reader.frame("SUBSCRIBE", {"id": "0", "destination": "/topic/a"})
     seen.clear()
     frame = stomp.encode("SEND", {"destination": "/topic/a"}, b"ab\xffcd")
-    writer.session.receive(frame[:-3], False)  # begins in a binary message
-    writer.session.receive(frame[-3:], True)  # and ends in a text one
-    writer.session.receive(stomp.encode("SEND", {"destination": "/topic/a"}, "é".encode()), False)
-    writer.session.receive(stomp.encode("SEND", {"destination": "/topic/a"}, b"plain"), True)
+    writer.receive(frame[:-3], False)  # begins in a binary message
+    writer.receive(frame[-3:], True)  # and ends in a text one
+    writer.receive(stomp.encode("SEND", {"destination": "/topic/a"}, "é".encode()), False)
+    writer.receive(stomp.encode("SEND", {"destination": "/topic/a"}, b"plain"), True)
     assert seen == [False, True, True]
 
 

@@ -73,8 +73,8 @@ class Connection:
     """
 
     __slots__ = (
-        "_asking", "_blocked", "_closing", "_doomed", "_heard", "_loop", "_memory", "_opened", "_paused", "_period",
-        "_sent", "_silence", "_stats", "_timer", "_timing", "_waits",
+        "_asking", "_blocked", "_closing", "_doomed", "_gone", "_heard", "_loop", "_memory", "_opened", "_paused",
+        "_period", "_sent", "_silence", "_stats", "_timer", "_timing", "_waits",
         "address", "conversation", "expiry", "logged_in", "meter", "on_end", "outbox", "principal", "stats",
     )  # fmt: skip
 
@@ -100,6 +100,7 @@ class Connection:
         self._loop = asyncio.get_running_loop()
         self._asking = self._blocked = self._closing = self._doomed = self._opened = self._paused = self._waits = False
         self._heard = self._sent = True
+        self._gone = False
         self._silence = self._period = 0.0
         self._timer: asyncio.TimerHandle | None = None
 
@@ -159,6 +160,32 @@ class Connection:
             self._after_talk()
         except Exception as error:
             self.failed(error)
+        if self.conversation.behind and not self._closing:
+            self._loop.call_soon(self._work_on, data)
+            return
+        self._worked_off(data)
+
+    @guarded
+    def _work_on(self, data: Any) -> None:
+        """Goes on with what was read: others had their turn."""
+        conversation = self.conversation
+        if conversation.behind:
+            conversation.go_on()
+        if not conversation.behind:
+            self.work_on()
+        self._after_talk()
+        if conversation.behind and not self._closing:
+            self._loop.call_soon(self._work_on, data)
+        elif self._gone:
+            self._ended()
+        else:
+            self._worked_off(data)
+
+    def work_on(self) -> None:
+        """Goes on with what the transport has kept back while the conversation was behind."""
+
+    def _worked_off(self, data: Any) -> None:
+        """All that was read is dealt with."""
         if self.meter is not None and self._is_too_fast(self.meter, data):
             return  # until _go_on
         if not self._asking:
@@ -173,7 +200,9 @@ class Connection:
         """What came of it is known."""
         self._asking = False
         self._after_talk()
-        if not self._waits:
+        if self.conversation.behind and not self._closing:
+            self._loop.call_soon(self._work_on, b"")
+        elif not self._waits:
             self._want_more()
 
     def _want_more(self) -> None:
@@ -407,6 +436,9 @@ class Connection:
         return {"transport": transport, "address": self.address, "tls": self.tls, **self.conversation.describe()}
 
     def _ended(self) -> None:
+        if self.conversation.behind and not self._gone:
+            self._gone = True  # once its last words are worked off
+            return
         for timer in (self._timer, self.expiry):
             if timer is not None:
                 timer.cancel()

@@ -15,6 +15,8 @@ class Conversation(Protocol):
     """What a connection asks of the session that it carries. Subclasses say only what differs from the least.
 
     `ending` is set once it is over, `failure` if that is because the client is sent away.
+    `behind` says that something it has received is not worked off yet, because others are to have their turn:
+    then `go_on` is to be called in the next pass, and nothing more is to be read before that.
     `stream` says that it does not care how what it receives was cut into messages,
     so that they may be handed over many at a time. `heartbeat` are the milliseconds at which
     each side owes the other a sign of life, 0 for none. `counts` are the frames that came so far,
@@ -49,6 +51,11 @@ class Conversation(Protocol):
     def receive(self, data: bytes, text: bool = False) -> None:
         """Takes what the client says. What it answers goes to the connection's outbox."""
         ...
+
+    @property
+    def behind(self) -> bool: ...
+
+    def go_on(self) -> None: ...
 
     def fail(self, error: QmqError) -> None:
         """Ends because of this. Last words go to the outbox."""

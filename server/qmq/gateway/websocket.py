@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from tornado.iostream import IOStream, StreamClosedError
 
@@ -51,12 +51,13 @@ class WebSocketConnection(StreamConnection):
 
     """
 
-    __slots__ = ("_decoder", "_peer_closed")
+    __slots__ = ("_decoder", "_messages", "_peer_closed")
 
     def __init__(self, stream: IOStream, gateway: Gateway, address: str) -> None:
         limits = gateway.config.limits
         super().__init__(stream, gateway.stats, gateway.timing, limits.outbox_bytes, gateway.registry.memory, address)
         self._decoder = websocket.Decoder(max_message=limits.frame_bytes, unmask=_unmask)
+        self._messages: Iterator[tuple[int, bytes]] = iter(())  # that came and are not worked off yet
         self._peer_closed = False
 
     def start(self, conversation: Conversation, refusal: QmqError | None = None) -> None:
@@ -65,10 +66,16 @@ class WebSocketConnection(StreamConnection):
 
     def received(self, data: bytes) -> None:
         """Takes a chunk off the socket."""
+        self._messages = iter(self._decoder.feed(data))
+        self.work_on()
+
+    def work_on(self) -> None:
         conversation = self.conversation
-        for opcode, payload in self._decoder.feed(data):
+        for opcode, payload in self._messages:
             if opcode <= websocket.BINARY:
                 conversation.receive(payload, opcode == websocket.TEXT)
+                if conversation.behind:
+                    return  # what comes after it is for a later pass
             elif opcode == websocket.PING:
                 self.outbox.reply(websocket.encode(websocket.PONG, payload))
             elif opcode == websocket.CLOSE:

@@ -87,6 +87,11 @@ class EventStream:
         head = f"retry: {_COME_BACK}\n".encode() + _event("subscribed", told, begun.cursor)
         self._outbox.reply(head + (b"" if begun.recovered else _event("gap", told)))
 
+    behind = False
+
+    def go_on(self) -> None:
+        """Nothing."""
+
     def receive(self, data: bytes, text: bool = False) -> None:
         """Nobody listens."""
 

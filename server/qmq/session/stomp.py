@@ -11,8 +11,11 @@ messages look in `stomp_encoder`. What a client does once it has logged in is `s
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
+from operator import length_hint
+from time import monotonic as clock
 from typing import Protocol
 
 from qmq.core.outbox import Outbox
@@ -28,6 +31,14 @@ from qmq.session.stomp_headers import Limits
 from qmq.session.stomp_rules import CLIENT_MAY_SEND, COMMANDS, LENIENT, State, ends
 from qmq.stats import Stats
 from qmq.wire import stomp
+
+# How long one client may have the loop before others get their turn; what is left of a chunk goes on in the next pass.
+TURN_SECONDS = 0.005
+
+# The clock is looked at after so many frames, or deliveries of what they publish: a look costs as much as a tenth
+# of a frame.
+_FRAMES_PER_LOOK = 8
+_DELIVERIES_PER_LOOK = 64
 
 _UNGUARDED = nullcontext()
 
@@ -77,7 +88,7 @@ class Session:
     """
 
     __slots__ = (
-        "_actions", "_decoder", "_early", "_early_octets", "_known_text",
+        "_actions", "_decoder", "_early", "_early_octets", "_known_text", "_rest",
         "desk", "ending", "failure", "framing", "gate", "heartbeat", "limits", "name", "outbox", "registry", "rights",
         "server", "skips", "state", "stats", "version",
     )  # fmt: skip
@@ -115,6 +126,7 @@ class Session:
         self.gate = gate
         self._early: list[stomp.Frame] | None = None  # what comes while the client's login is looked at
         self._early_octets = 0
+        self._rest: deque[tuple[Iterator[stomp.Frame], bool]] = deque()  # what came, in order; empty between passes
         self._known_text = True
         kind = stomp.CountingDecoder if limits.counted else stomp.Decoder
         self._decoder = kind(
@@ -155,32 +167,60 @@ class Session:
         decoder = self._decoder
         text = text and self._known_text
         frames = iter(decoder.feed(data))
+        # A frame may begin in a binary message and end in a text one.
+        self._known_text = text or decoder.idle
         if self._early is not None:
             self._keep(frames, len(data))
             return
+        self._rest.append((frames, text))
+        if len(self._rest) == 1:
+            self.go_on()
+
+    @property
+    def behind(self) -> bool:
+        """Whether something came that is not worked off yet: `go_on` is to be called in the next pass."""
+        return bool(self._rest)
+
+    def go_on(self) -> None:
+        """Works off what came, in order, for about as long as one client may have the loop at a time."""
+        rest, deadline = self._rest, clock() + TURN_SECONDS
+        while rest:
+            if not self._work(*rest[0], deadline):
+                return
+            if rest:  # else it has ended
+                rest.popleft()
+        if self._decoder.error is not None and self.ending is None and self._early is None:
+            self.fail(self._decoder.error)
+
+    def _work(self, frames: Iterator[stomp.Frame], text: bool, deadline: float) -> bool:
+        """Works off frames; false if there was no time for the last of them."""
+        hub = self.registry.hub
+        left, limit = _FRAMES_PER_LOOK, hub.deliveries + _DELIVERIES_PER_LOOK
         while True:
             try:
                 for head, body in frames:
                     memo = head.memo
                     if memo is not None:  # a SEND whose very headers came before
-                        publish, envelope = memo
+                        publish, envelope, cheap = memo
                         publish(envelope, body, text or stomp.is_text(body))
-                        continue
-                    self._dispatch(head, body, text)
-                    if self.ending is not None:
-                        return
-                    if self._early is not None:
-                        self._keep(frames, len(data))
-                        return
-                break
+                        left -= 1
+                        if left and cheap and hub.deliveries < limit:
+                            continue
+                    else:
+                        self._dispatch(head, body, text)
+                        if self.ending is not None:
+                            return True
+                        if self._early is not None:
+                            self._keep(frames, 0)
+                            return True
+                    if clock() > deadline and length_hint(frames):
+                        return False
+                    left, limit = _FRAMES_PER_LOOK, hub.deliveries + _DELIVERIES_PER_LOOK
+                return True
             except QmqError as error:  # of one that came before
                 self._answer_fault(head, error)
                 if self.ending is not None:
-                    return
-        # A frame may begin in a binary message and end in a text one.
-        self._known_text = text or decoder.idle
-        if decoder.error is not None:
-            self.fail(decoder.error)
+                    return True
 
     def _keep(self, frames: Iterable[stomp.Frame], octets: int) -> None:
         """Keeps what a client says before it knows whether it may come in. Its connection is not read any more."""
@@ -227,6 +267,7 @@ class Session:
         self.state = State.CLOSING
         self.outbox.ended = True
         self._early = None
+        self._rest.clear()
         self.ending = self.ending or code
         actions, self._actions = self._actions, None  # the two would keep each other
         if actions is not None:
@@ -316,11 +357,11 @@ class Session:
         self.state = State.OPEN
         self._actions = Actions(self)
         self._reply("CONNECTED", answer)
-        for head, body in early:
-            self._dispatch(head, body, False)
-            if self.ending is not None:
-                return
-        if self._decoder.error is not None:
+        if early:
+            self._rest.append((iter(early), False))
+        if len(self._rest) == 1 and early:
+            self.go_on()
+        elif not self._rest and self._decoder.error is not None:
             self.fail(self._decoder.error)
 
     def change(self, rights: Rights) -> None:

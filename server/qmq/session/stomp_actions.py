@@ -163,7 +163,7 @@ class Actions:
             publish_once(registry, publish, envelope, body, text, key)
         else:
             if "receipt" not in headers and lasting and not properties:
-                head.memo = (publish, envelope)
+                head.memo = (publish, envelope, envelope.destination.startswith(TOPIC))
             publish(envelope, body, text)
         return None
 
