@@ -95,7 +95,7 @@ def test_nothing_is_kept_at_hand_once_nobody_catches_up(world):
     replay.end()
     world.settle(first)
     assert not (world.hub.replays._scans or world.hub.replays._pieces or world.hub.replays._open)
-    assert repr(world.hub.replays) == "<0 readers, 0 of them wait for a turn>"
+    assert repr(world.hub.replays) == "<0 readers, 0 clients wait for a turn>"
 
 
 def test_where_a_subscription_begins_is_found_at_once_or_not_at_all(world):
@@ -105,3 +105,45 @@ def test_where_a_subscription_begins_is_found_at_once_or_not_at_all(world):
     assert world.hub.begins("/topic/#", 199) == 199
     assert world.hub.begins("/topic/#", 200) is None
     assert world.hub.begins("/topic/#", 5) == 5
+
+
+def test_client_with_many_subscriptions_keeps_nobody_waiting(world):
+    world.hub.turn_steps = 5
+    publish_names(world, 100)
+    greedy, honest = Reader(), Reader()
+    for _ in range(500):
+        world.hub.resume("/topic/#", Numbers(), greedy.outbox, WIDE, 0)
+    world.hub.resume("/topic/t.7", Numbers(), honest.outbox, WIDE, 0)
+    world.flush()
+    assert honest.numbers == [8]
+
+
+def test_those_who_have_ended_take_nobodys_turn(world):
+    publish_names(world, 10)
+    reader, other = Reader(), Reader()
+    for _ in range(1000):
+        world.hub.resume("/topic/#", Numbers(), Reader().outbox, WIDE, 0).end()
+        world.hub.resume("/topic/#", Numbers(), other.outbox, WIDE, 0).end()
+    world.hub.resume("/topic/t.7", Numbers(), reader.outbox, WIDE, 0)
+    world.flush()
+    assert (reader.numbers, other.numbers) == ([8], [])
+    assert not world.hub.replays
+
+
+def test_client_whose_encoder_fails_ends_alone(world):
+    publish_names(world, 10)
+
+    class Broken(Numbers):
+        def encode(self, message):
+            raise ValueError("broken")
+
+    class Failing(Reader):
+        def failed(self, error):
+            self.error = error
+
+    broken, reader = Failing(), Reader()
+    world.hub.resume("/topic/#", Broken(), broken.outbox, WIDE, 0)
+    world.hub.resume("/topic/#", Numbers(), reader.outbox, WIDE, 0)
+    world.settle(reader)
+    assert (str(broken.error), reader.numbers) == ("broken", list(range(1, 11)))
+    assert not world.hub.replays._open and not world.hub.replays

@@ -33,7 +33,7 @@ _NOTES = 64
 _SLACK = 256
 
 # Steps through the names of a pattern after which one that asks whether anything is missing is told that it may be.
-_MAX_STEPS = 10_000
+_MAX_STEPS = 5_000
 
 # What grew too old is dropped from so many rings at once; the others have their turn at once after.
 _MAX_EXPIRED = 512

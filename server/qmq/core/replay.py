@@ -61,6 +61,11 @@ class Replay:
         self.error: QmqError | None = None
         self._hub = hub
 
+    @property
+    def owner(self) -> object:
+        """The client."""
+        return self.outbox
+
     def go_on(self) -> None:
         """Asks for a turn: there is room in the outbox."""
         if not self.ended:

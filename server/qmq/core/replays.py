@@ -2,7 +2,8 @@
 
 Turns are given last in each pass of the loop, few of them, and each is short, so that those
 who are up to date do not wait for those who come back. Many come back after the same cut: what
-was read and encoded for one of them is at hand for the others.
+was read and encoded for one of them is at hand for the others. A client takes turns with others,
+however many subscriptions it has.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _REPLAY_OCTETS = 64 * 1024
 REPLAYS_PER_PASS = 3
 
 # What is at hand: pieces for those who are at the same position, and scans that stand where somebody is to
-# go on. Those who have nothing to give yet let so many others go first; so no more scans than that are begun.
+# go on. Who has nothing to give yet lets this many others go first; so hardly more scans than that are begun.
 _PIECES = 16
 _SCANS = 16
 _BEHIND = 8
@@ -57,6 +58,7 @@ class Reader(Protocol):
     """Who takes turns.
 
     Attributes:
+        owner: The client: of several readers of one, one has a turn.
         ended: Whether nobody wants it any more.
         error: Why it cannot go on.
         looking: Whether it is to have another turn without asking for it.
@@ -66,6 +68,9 @@ class Reader(Protocol):
     ended: bool
     error: QmqError | None
     looking: bool
+
+    @property
+    def owner(self) -> object: ...
 
     def take_turn(self) -> int:
         """Goes on for a moment; returns how many octets it has given."""
@@ -84,18 +89,23 @@ class Replays:
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
-        self._waiting: deque[Reader] = deque()
+        self._owners: deque[object] = deque()  # those who want a turn
+        self._waiting: dict[object, deque[Reader]] = {}  # what each of them reads
         self._open: set[object] = set()  # those who will want more
         self._pieces: OrderedDict[tuple[str, Encoder, int], Piece] = OrderedDict()
         self._scans: OrderedDict[tuple[str, int], Scan] = OrderedDict()
 
     def __bool__(self) -> bool:
-        return bool(self._waiting)
+        return bool(self._owners)
 
     def add(self, reader: Reader) -> None:
         """Lets a reader have a turn in one of the next passes."""
         self._open.add(reader)
-        self._waiting.append(reader)
+        waiting = self._waiting.get(reader.owner)
+        if waiting is None:
+            waiting = self._waiting[reader.owner] = deque()
+            self._owners.append(reader.owner)
+        waiting.append(reader)
 
     def forget(self, reader: Reader) -> None:
         """Notes that a reader needs nothing any more."""
@@ -106,29 +116,50 @@ class Replays:
 
     def take_turns(self) -> list[tuple[Replay, QmqError]]:
         """Gives turns to a few; returns those that are to be sent away, and why."""
-        waiting, given = self._waiting, 0
+        given = 0
         failed: list[tuple[Replay, QmqError]] = []
-        looking: list[Reader] = []
-        for _ in range(min(len(waiting), REPLAYS_PER_PASS)):
-            reader = waiting.popleft()
-            if reader.ended:
-                continue
+        for _ in range(REPLAYS_PER_PASS):
+            reader = self._next()
+            if reader is None:
+                break
+            again = False
             try:
                 given += reader.take_turn()
+                again = reader.looking and not reader.ended
             except Exception as error:
                 self.forget(reader)
                 reader.failed(error)
-                continue
             if reader.error is not None:
                 self.forget(reader)
                 failed.append((reader, reader.error))  # type: ignore[arg-type]  # others have no errors
-            elif reader.looking:
-                looking.append(reader)
+            self._go_on(reader.owner, again)
             if given > _REPLAY_OCTETS:
                 break
-        for reader in looking:
-            waiting.insert(_BEHIND, reader)
         return failed
+
+    def _next(self) -> Reader | None:
+        """Whose turn it is. It stays the first that its owner waits with, until `_go_on`."""
+        while self._owners:
+            owner = self._owners.popleft()
+            waiting = self._waiting[owner]
+            while waiting and waiting[0].ended:
+                waiting.popleft()
+            if waiting:
+                return waiting[0]
+            del self._waiting[owner]
+        return None
+
+    def _go_on(self, owner: object, again: bool) -> None:
+        """Puts an owner back into the line after a turn, with the same reader or the next."""
+        waiting = self._waiting[owner]
+        if again:
+            self._owners.insert(_BEHIND, owner)
+            return
+        waiting.popleft()
+        if waiting:
+            self._owners.append(owner)
+        else:
+            del self._waiting[owner]
 
     def scan(self, pattern: str, position: int) -> Scan:
         """A scan that stands there, for one who gives it back with `keep`."""
@@ -169,4 +200,4 @@ class Replays:
         return piece
 
     def __repr__(self) -> str:
-        return f"<{len(self._open)} readers, {len(self._waiting)} of them wait for a turn>"
+        return f"<{len(self._open)} readers, {len(self._owners)} clients wait for a turn>"

@@ -135,6 +135,11 @@ class Lookup:
                 self._scan = Scan(hub.history, pattern, position)
                 self._read(self._scan)
 
+    @property
+    def owner(self) -> object:
+        """Itself: a request is a client."""
+        return self
+
     def go_on(self) -> None:
         """Has turns until it is done."""
         self._hub.wants_turn(self)
