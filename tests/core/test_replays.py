@@ -3,6 +3,7 @@
 import pytest
 
 from qmq.core import replays
+from qmq.core.store import Keep
 from tests.core.test_replay import WIDE, Numbers, Reader, World
 
 
@@ -94,6 +95,9 @@ def test_nothing_is_kept_at_hand_once_nobody_catches_up(world):
     assert world.hub.replays._scans
     replay.end()
     world.settle(first)
+    assert world.hub.replays._scans  # a client that comes with requests may soon want more
+    for _ in range(replays._AT_HAND + 1):
+        world.hub.flush()
     assert not (world.hub.replays._scans or world.hub.replays._pieces or world.hub.replays._open)
     assert repr(world.hub.replays) == "<0 readers, 0 clients wait for a turn>"
 
@@ -147,3 +151,32 @@ def test_client_whose_encoder_fails_ends_alone(world):
     world.settle(reader)
     assert (str(broken.error), reader.numbers) == ("broken", list(range(1, 11)))
     assert not world.hub.replays._open and not world.hub.replays
+
+
+def test_those_who_begin_at_the_same_position_share_what_one_has_found(world):
+    publish_names(world, 500)
+    walks = []
+    walk = world.history.walk
+    world.history.walk = lambda *args, **more: walks.append(more) or walk(*args, **more)
+    readers = [Reader() for _ in range(20)]
+    for number, reader in enumerate(readers):
+        world.hub.resume("/topic/#", Numbers(number), reader.outbox, WIDE, 3)  # each has an encoder of its own
+        world.publish("t.7")
+        world.flush()
+    world.settle(*readers)
+    assert all(reader.numbers == world.expected("#", 3) for reader in readers)
+    assert walks.count({}) < 40  # one through all names; the others see what came since
+
+
+def test_what_one_has_found_is_no_excuse_for_what_is_lost_since(world):
+    keep = World(Keep(messages=1))
+    publish_names(keep, 100)
+    first, second = Reader(), Reader()
+    keep.hub.resume("/topic/#", Numbers(), first.outbox, WIDE, 0)
+    keep.settle(first)
+    assert first.numbers == list(range(1, 101))
+    keep.publish("t.50", 70)
+    keep.flush()
+    keep.hub.resume("/topic/#", Numbers(1), second.outbox, WIDE, 0, floor=0)
+    keep.settle(second)
+    assert second.error.code.name == "slow-consumer"

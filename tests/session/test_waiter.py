@@ -7,7 +7,7 @@ import pytest
 
 from qmq.core.store import Keep
 from qmq.session.topics import Lookup, Start
-from qmq.session.waiter import Frameless
+from qmq.session.waiter import Frameless, Waiter
 from tests.session.test_operations import ANYBODY, Office, bodies_of, refused
 
 
@@ -136,3 +136,22 @@ def test_nothing_stays_of_one_that_is_closed(office, passes):
         assert gone() is None
     finally:
         gc.enable()
+
+
+def test_next_request_goes_on_where_the_last_one_stood(office):
+    """To read page by page costs one look at the names, not one for each page."""
+    walks = []
+    walk = office.history.walk
+    office.history.walk = lambda *args, **more: walks.append(more) or walk(*args, **more)
+    cursor, found = "node.e.0", []
+    while len(found) < 300:
+        reading = office.operations.read(ANYBODY, "/topic/#", Start(cursor), 30, 1000)
+        if isinstance(reading, Waiter):
+            waiter, told = reading, []
+            waiter.on_change = lambda told=told: told.append(True)
+            passes_until(office, told)
+            reading = waiter.close()
+        found += bodies_of(reading)
+        cursor = reading.cursor
+    assert found == [str(number) for number in range(300)]
+    assert walks.count({}) == 1

@@ -75,7 +75,7 @@ class Hub:
 
     lock: AbstractContextManager[Any] = nullcontext()
     stretch = 1
-    turn_steps = 600  # a millisecond or two
+    turn_steps = 400  # a millisecond or so
 
     def __init__(
         self,
@@ -299,6 +299,7 @@ class Hub:
                     replay.outbox.sink.hang_up(reason)
                 except Exception as error:
                     end_client(replay.outbox.sink, error)
+        self.replays.clear(self.passes)
         if self.busy and not self._awake:
             self._wake_up()
 

@@ -27,11 +27,19 @@ PIECE_OCTETS = 64 * 1024
 _REPLAY_OCTETS = 64 * 1024
 REPLAYS_PER_PASS = 3
 
-# What is at hand: pieces for those who are at the same position, and scans that stand where somebody is to
+# What is at hand: pieces for those who are at the same position; copies of scans that have looked for long,
+# for those who begin at the same position; and scans that stand where somebody is to
 # go on. Who has nothing to give yet lets this many others go first; so hardly more scans than that are begun.
 _PIECES = 16
 _SCANS = 16
+_FOUND = 4
 _BEHIND = 8
+
+_MANY = 50  # steps after which it is worth while to remember what was found
+
+# Passes of the loop after which what is at hand is given up if nobody reads any more. Until then
+# the next request for more, of a client that comes with requests, goes on with the scan of its last.
+_AT_HAND = 500
 
 _FRAME = 64  # what a message has on the wire besides body and headers, at least
 
@@ -92,8 +100,10 @@ class Replays:
         self._owners: deque[object] = deque()  # those who want a turn
         self._waiting: dict[object, deque[Reader]] = {}  # what each of them reads
         self._open: set[object] = set()  # those who will want more
+        self._read = 0  # the last pass in which there were any
         self._pieces: OrderedDict[tuple[str, Encoder, int], Piece] = OrderedDict()
         self._scans: OrderedDict[tuple[str, int], Scan] = OrderedDict()
+        self._found: OrderedDict[tuple[str, int], Scan] = OrderedDict()
 
     def __bool__(self) -> bool:
         return bool(self._owners)
@@ -110,9 +120,21 @@ class Replays:
     def forget(self, reader: Reader) -> None:
         """Notes that a reader needs nothing any more."""
         self._open.discard(reader)
-        if not self._open:
+
+    def clear(self, number: int) -> None:
+        """Gives up what is at hand, if nobody has read for a while.
+
+        Args:
+            number: Of the pass.
+
+        """
+        if self._open:
+            self._read = number
+        elif self._scans or self._pieces or self._found:
             self._pieces.clear()
-            self._scans.clear()
+            if number - self._read > _AT_HAND:
+                self._scans.clear()
+                self._found.clear()
 
     def take_turns(self) -> list[tuple[Replay, QmqError]]:
         """Gives turns to a few; returns those that are to be sent away, and why."""
@@ -163,7 +185,19 @@ class Replays:
 
     def scan(self, pattern: str, position: int) -> Scan:
         """A scan that stands there, for one who gives it back with `keep`."""
-        return self._scans.pop((pattern, position), None) or Scan(self._hub.history, pattern, position)
+        scan = self._scans.pop((pattern, position), None)
+        return self.further(scan or Scan(self._hub.history, pattern, position, self._note_found))
+
+    def further(self, scan: Scan) -> Scan:
+        """The same scan or, if somebody else has found what it looks for, one that knows."""
+        found = self._found.get((scan.pattern, scan.position))
+        return found.copy() if found is not None and not scan.knows else scan
+
+    def _note_found(self, scan: Scan, steps: int) -> None:
+        if steps > _MANY:
+            self._found[scan.pattern, scan.position] = scan.copy()
+            if len(self._found) > _FOUND:
+                self._found.popitem(last=False)
 
     def keep(self, scan: Scan) -> None:
         """Has a scan at hand for whoever is to read on from there."""

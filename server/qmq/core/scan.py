@@ -10,7 +10,7 @@ Between two calls anything may happen to the stores; within one they must be set
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -28,6 +28,7 @@ class Scan:
         history: Whose stores it reads.
         pattern: A topic or pattern.
         position: After which number it begins.
+        on_found: Called whenever it knows which stores it is to read, with the steps that this took.
 
     Attributes:
         position: The number up to which it has given everything.
@@ -36,22 +37,37 @@ class Scan:
 
     """
 
-    __slots__ = ("_heap", "_history", "_ready", "_target", "_walk", "dropped", "pattern", "position")
+    __slots__ = (
+        "_heap",
+        "_history",
+        "_on_found",
+        "_ready",
+        "_steps",
+        "_target",
+        "_walk",
+        "dropped",
+        "pattern",
+        "position",
+    )
 
-    def __init__(self, history: History, pattern: str, position: int) -> None:
+    def __init__(
+        self, history: History, pattern: str, position: int, on_found: Callable[[Scan, int], None] | None = None
+    ) -> None:
         self.pattern = pattern
         self.position = position
         self.dropped = 0
         self._history = history
+        self._on_found = on_found
         self._target = position  # as far as the stores in the heap are read
         self._walk: Iterator[Store | None] | None = None
+        self._steps = 0  # of the walk
         self._heap: list[tuple[int, Store]] = []  # by the number of the next message
         self._ready: list[Message] = []
 
     @property
-    def looking(self) -> bool:
-        """Whether it does not know yet what comes next."""
-        return self._walk is not None
+    def knows(self) -> bool:
+        """Whether it knows what comes next, without more steps."""
+        return self._walk is None and bool(self._heap or self._ready)
 
     @property
     def complete(self) -> bool:
@@ -89,6 +105,13 @@ class Scan:
             self.position = self._target
         return found
 
+    def copy(self) -> Scan:
+        """Another one at the same place. Only while it is not looking."""
+        twin = Scan(self._history, self.pattern, self.position, self._on_found)
+        twin.dropped, twin._target = self.dropped, self._target
+        twin._heap, twin._ready = self._heap.copy(), self._ready.copy()
+        return twin
+
     def put_back(self, messages: list[Message]) -> None:
         """Takes back the last messages of those that it gave, for the next time."""
         if messages:
@@ -99,24 +122,29 @@ class Scan:
         self.position = self._target
         self._target = self._history.position()
         self._walk = self._history.walk(self.pattern, self.position)
+        self._steps = 0
 
     def _look(self, walk: Iterator[Store | None], steps: int) -> int:
         """Finds stores that have something; returns how many steps are left."""
+        before = steps
         for store in islice(walk, steps):
             steps -= 1
             if store is not None:
                 self._enter(store)
+        self._steps += before - steps
         if steps:
             self._walk = None
             self._miss(self._history.lost(self.pattern))  # it may have had names that were forgotten meanwhile
+            if self._on_found is not None:
+                self._on_found(self, self._steps)
         return steps
 
     def _enter(self, store: Store) -> None:
         store.trim()
         self._miss(store.dropped)
-        first = next(store.after(self.position), None)
-        if first is not None and first.offset <= self._target:
-            heapq.heappush(self._heap, (first.offset, store))
+        number = store.next(self.position)
+        if 0 < number <= self._target:
+            heapq.heappush(self._heap, (number, store))
 
     def _take(self, found: list[Message], most: int, octets: int, overhead: int) -> int:
         """Gives what the store with the oldest message has before any other's; returns how many octets are left."""

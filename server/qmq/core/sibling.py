@@ -47,6 +47,9 @@ class _Elsewhere:
 
     def trim(self) -> None: ...
 
+    def next(self, position: int) -> int:
+        return 0
+
     def after(self, position: int) -> Iterator[Message]:
         return iter(())
 

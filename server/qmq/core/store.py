@@ -57,6 +57,9 @@ class Store(Protocol):
     def after(self, position: int) -> Iterator[Message]:
         """The messages with larger numbers than this, the oldest first. To be used at once, and trimmed before."""
 
+    def next(self, position: int) -> int:
+        """The number of the first of these; 0 if there is none."""
+
     @property
     def last(self) -> int:
         """The number of the newest message that it ever took; 0 for none."""
@@ -164,7 +167,8 @@ class Ring:
         return self.last if self.count > keep.messages or self.octets > keep.bytes else self.dropped
 
     def trim(self) -> None:
-        self.settle()
+        if self._fresh:
+            self.settle()
         keep = self.keep
         if self.count > keep.messages or self.octets > keep.bytes:
             before = self.octets
@@ -186,6 +190,13 @@ class Ring:
             messages = batch.messages
             if messages[-1].offset > position:
                 yield from messages[bisect_right(messages, position, key=offset_of) :]
+
+    def next(self, position: int) -> int:
+        for batch in self._batches:
+            messages = batch.messages
+            if messages[-1].offset > position:
+                return messages[bisect_right(messages, position, key=offset_of)].offset
+        return 0
 
     def drop_oldest(self) -> None:
         """Drops a batch."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from qmq.core.destination import is_pattern
 from qmq.core.hub import Hub
 from qmq.core.message import Message
 from qmq.core.outbox import Outbox
@@ -16,6 +17,9 @@ from qmq.core.replay import Replay
 from qmq.core.scan import Scan
 from qmq.core.subscription import Bounds, Encoder, Subscription
 from qmq.errors import QmqError
+
+# Steps that a lookup takes at once: many may be asked for in one pass.
+_FIRST_STEPS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +136,10 @@ class Lookup:
                 self.done = True
             else:
                 self._begun = position
-                self._scan = Scan(hub.history, pattern, position)
-                self._read(self._scan)
+                self._scan = hub.replays.scan(pattern, position)
+                self._read(self._scan, _FIRST_STEPS if is_pattern(pattern) else 0)
+                if self.done:
+                    hub.replays.keep(self._scan)
 
     @property
     def owner(self) -> object:
@@ -149,6 +155,7 @@ class Lookup:
         assert self._scan is not None
         self._hub.drain()
         with self._hub.lock:
+            self._scan = self._hub.replays.further(self._scan)
             self._read(self._scan)
             if not self.done:
                 return 0
@@ -165,7 +172,10 @@ class Lookup:
         self.ended = True
         self.looking = False
         self.on_end, self.on_failure, self.on_nothing = _nothing, _ignore, None
-        self._hub.replays.forget(self)
+        scan, self._scan = self._scan, None
+        if scan is not None:
+            self._hub.replays.forget(self)
+            self._hub.replays.keep(scan)  # for whoever comes with the cursor
 
     def failed(self, error: Exception) -> None:
         """Ends it, because it cannot go on."""
@@ -173,8 +183,8 @@ class Lookup:
         self.end()
         on_failure(error)
 
-    def _read(self, scan: Scan) -> None:
-        found = self._hub.advance(scan, self._most - len(self._messages), self._room)
+    def _read(self, scan: Scan, steps: int = 0) -> None:
+        found = self._hub.advance(scan, self._most - len(self._messages), self._room, steps=steps)
         self._messages += found
         self._room -= sum([len(message.body) + message.envelope.octets for message in found])
         self._cursor = self._hub.origin.id_of(scan.position)
