@@ -62,7 +62,7 @@ def test_an_environment_that_was_not_finished_is_made_again(make, tmp_path):
 
 
 def test_what_apt_will_install_is_said_first(make):
-    present = {name: "exit 0" for name in ("npm", "curl", "chromium", "chromedriver")}
+    present = dict.fromkeys(("npm", "curl", "chromium", "chromedriver"), "exit 0")
     done = make("told", **present)
     missing = [
         name

@@ -48,6 +48,7 @@ const ROWS = [
   ['duplicate-transaction', 4534],
   ['transaction-too-large', 4535],
   ['bad-operation', 4536],
+  ['not-supported', 4537],
   ['bad-sequence', 4517],
   ['slow-consumer', 4000, 'The subscription passed its bound because its messages were not read'],
   ['outbox-full', 4001, 'The replies owed to this connection passed its bound because they were not read'],

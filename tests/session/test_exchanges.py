@@ -84,7 +84,7 @@ def test_a_named_queue_is_shared_and_stays():
 def test_a_subscription_to_an_exchange_is_gone_with_its_end():
     world = World()
     client = world.client()
-    subscribe(client, "/exchange/amq.fanout", "0", auto_delete="false")
+    subscribe(client, "/exchange/amq.fanout", "0", auto_delete="true")
     subscribe(client, "/topic/a.*", "1", ack="client")
     assert len(world.registry.queues) == 2
     client.frame("UNSUBSCRIBE", {"id": "0"})

@@ -177,7 +177,6 @@ REFUSALS = [
     ("SUBSCRIBE", {**SUBSCRIBE, "overflow": "explode"}, b"", "bad-header"),
     ("SUBSCRIBE", {**SUBSCRIBE, "from": "tomorrow"}, b"", "bad-header"),
     ("SUBSCRIBE", SUBSCRIBE, b"body", "unexpected-body"),
-    ("UNSUBSCRIBE", {"id": "9"}, b"", "unknown-id"),
     ("CONNECT", {"accept-version": "1.2"}, b"", "not-now"),
     ("MESSAGE", {}, b"", "unknown-command"),
     ("HELLO", {}, b"", "unknown-command"),

@@ -259,6 +259,9 @@ REFUSED = [
     ("SEND", {"destination": Q, "x-dead-letter": "nowhere"}, "bad-destination"),
     ("SEND", {"destination": Q, "x-dead-letter": "/queue/*"}, "bad-pattern"),
     ("SUBSCRIBE", {"destination": "/queue/*"}, "bad-pattern"),
+    ("SUBSCRIBE", {"destination": "/topic/a.>"}, "bad-pattern"),
+    ("SUBSCRIBE", {"destination": "/queue/a.>"}, "bad-pattern"),
+    ("SEND", {"destination": "/topic/a.>"}, "bad-pattern"),
     ("SUBSCRIBE", {"destination": "/queue/#"}, "bad-pattern"),
     ("SUBSCRIBE", {"destination": "/temp-queue/a.*"}, "bad-pattern"),
     ("SUBSCRIBE", {"destination": "/exchange/amq.topic/a*"}, "bad-pattern"),
@@ -275,7 +278,6 @@ REFUSED = [
     ("SUBSCRIBE", {"destination": Q, "exclusive": "perhaps"}, "bad-header"),
     ("SUBSCRIBE", {"destination": "/topic/a", "ack": "client", "max-messages": "0"}, "bad-header"),
     ("SUBSCRIBE", {"destination": "/topic/a", "ack": "client", "overflow": "disconnect"}, "bad-header"),
-    ("UNSUBSCRIBE", {"id": "/temp-queue/a"}, "unknown-id"),
     ("ACK", {"id": "1.1"}, "unknown-delivery"),
     ("NACK", {"id": "1.1", "requeue": "true"}, "unknown-delivery"),
 ]  # fmt: skip
@@ -289,6 +291,32 @@ def test_what_is_refused_leaves_nothing(command, headers, code):
     assert client.refused(code)["receipt-id"] == "r"
     registry = world.registry
     assert (set(registry.queues) - {"/queue/a"}, registry._owned, world.memory.used) == (set(), {}, 0)
+
+
+def test_second_unsubscribe_is_no_fault():
+    world = World()
+    client = world.client()
+    for destination in ("/topic/a", "/queue/a"):
+        subscribe(client, destination)
+        for _ in "12":
+            client.frame("UNSUBSCRIBE", {"id": "0", "receipt": "r"})
+            assert [command for command, _, _ in client.got()] == ["RECEIPT"]
+        send(client, destination)
+        assert client.got() == []
+    subscribe(client, "/topic/a")  # the id may be used again
+
+
+def test_receipt_in_a_transaction_says_that_it_is_kept():
+    """Kept until its COMMIT, whose receipt says that it is done: as docs/queues.md has it."""
+    world = World()
+    client = world.client()
+    client.frame("BEGIN", {"transaction": "t"})
+    send(client, "/queue/a", transaction="t", receipt="kept")
+    assert [headers["receipt-id"] for _, headers, _ in client.got()] == ["kept"]
+    assert "/queue/a" not in world.registry.queues or world.bodies("/queue/a") == []
+    client.frame("COMMIT", {"transaction": "t", "receipt": "done"})
+    assert [headers["receipt-id"] for _, headers, _ in client.got()] == ["done"]
+    assert world.bodies("/queue/a") == ["x"]
 
 
 def test_nack_needs_a_truth():

@@ -205,7 +205,6 @@ WRONG = {
     "another message": {"message-id": "node.e.9"},
     "another epoch": {"message-id": "node.f.1"},
     "another subscription": {"message-id": "node.e.1", "subscription": "9"},
-    "subscription to a topic": {"message-id": "node.e.1", "subscription": "t"},
 }
 
 
@@ -233,9 +232,36 @@ def test_what_is_settled_cannot_be_settled_again(version, ack):
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_auto_has_nothing_to_settle(version):
-    _, client = setting(version, 1, ack="auto")
-    client.frame("ACK", {"id": "1.1"} if version == "1.2" else {"message-id": deliveries(client)["0"]["message-id"]})
+def test_message_of_auto_may_be_acknowledged(version):
+    world, client = setting(version, 1, ack="auto")
+    name = deliveries(client)["0"]["message-id"]
+    client.frame("SUBSCRIBE", {"id": "t", "destination": "/topic/t"})
+    ways = [
+        {"message-id": name},
+        {"id": name},
+        {"id": "undefined", "subscription": "0"},
+        {"id": "x", "subscription": "t"},
+    ]
+    for headers in ways:
+        for command in ("ACK", *(["NACK"] if version != "1.0" else [])):
+            client.frame(command, {**headers, "receipt": "r"})
+            assert [told for told, _, _ in client.got()] == ["RECEIPT"]
+    assert world.bodies("/queue/a") == []
+
+
+@pytest.mark.parametrize("headers", [{"id": "1.1"}, {"id": "what"}, {"message-id": "other.e.1"}])
+def test_auto_excuses_no_made_up_acknowledgement(headers):
+    _, client = setting("1.2", 1, ack="auto")
+    client.frame("ACK", headers)
+    client.refused("unknown-delivery")
+
+
+def test_second_acknowledgement_is_wrong_beside_auto():
+    _, client = setting("1.2", 1)
+    name = deliveries(client)["0"]["message-id"]
+    client.frame("SUBSCRIBE", {"id": "t", "destination": "/topic/t"})
+    client.frame("ACK", {"message-id": name})
+    client.frame("ACK", {"message-id": name})
     client.refused("unknown-delivery")
 
 

@@ -42,7 +42,10 @@ def test_numbers_that_are_right():
 def test_truth():
     assert [stomp_headers.truth({"t": value}, "t", True) for value in ("true", "false")] == [True, False]
     assert stomp_headers.truth({}, "t", True) is True
-    for value in ("", "True", "1", "yes", "x" * 1000):
+    assert [stomp_headers.truth({"t": value}, "t", True) for value in ("TRUE", "True", "False", " false")] == [
+        True, True, False, False
+    ]  # fmt: skip
+    for value in ("", "1", "yes", "x" * 1000):
         refused("bad-header", stomp_headers.truth, {"t": value}, "t", True)
 
 
@@ -148,6 +151,11 @@ def test_what_a_headers_exchange_is_to_look_at():
     assert stomp_headers.binding_arguments(headers) == {"colour": "red", "x-match": "any", "content-type": "text/plain"}
 
 
-@pytest.mark.parametrize("header", ["", ",", "1", "1,2,3", "²,1", "1, 2", "-1,0", "9999999999999999,0"])
+@pytest.mark.parametrize("header", ["10000, 20000", " 10000,20000", "10000 ,20000 "])
+def test_heart_beats_with_blanks(header):
+    assert stomp_headers.heartbeat(header, 100) == (20000, 10000)
+
+
+@pytest.mark.parametrize("header", ["", ",", "1", "1,2,3", "²,1", "1 2,3", "-1,0", "9999999999999999,0"])
 def test_heart_beats_that_are_none(header):
     refused("bad-header", stomp_headers.heartbeat, header, 100)

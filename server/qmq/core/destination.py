@@ -72,6 +72,8 @@ def _check_words(destination: str) -> None:
     name = words_of(destination)
     if "" in name or len(name) > MAX_WORDS:
         raise QmqError("bad-pattern", f"{destination!r} needs 1 to {MAX_WORDS} words joined by dots")
+    if ">" in name:
+        raise QmqError("bad-pattern", f"{destination!r}: > is no wildcard here, write # for any number of words")
     if not destination.startswith(TOPIC):
         if is_pattern(destination):
             raise QmqError("bad-pattern", f"{destination!r}: only topics have patterns")

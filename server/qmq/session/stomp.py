@@ -330,7 +330,7 @@ class Session:
         self.version = self._decoder.version = version
         if version != "1.0":
             self.heartbeat = stomp_headers.heartbeat(headers.get("heart-beat", "0,0"), self.limits.heartbeat_min)
-        self.skips = self._decoder.skips = headers.get("refusals") == "true"
+        self.skips = self._decoder.skips = headers.get("refusals", "").strip().lower() == "true"
         if self.gate is None:
             self.admit(self.rights)
             return

@@ -12,13 +12,14 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from qmq.core.consumer import cancel_all
-from qmq.core.destination import EXCHANGE, QUEUE, TEMP_QUEUE, TOPIC, check_name, check_pattern
+from qmq.core.destination import EXCHANGE, QUEUE, TEMP_QUEUE, TOPIC, check_name, check_pattern, split_exchange
+from qmq.core.exchange import Kind
 from qmq.core.message import Envelope
 from qmq.core.queue import Queue
 from qmq.core.replay import Replay
 from qmq.core.subscription import Subscription
 from qmq.errors import QmqError
-from qmq.session import stomp_headers, topics
+from qmq.session import stomp_foreign, stomp_headers, topics
 from qmq.session.desk import PREFIX, REFRESH, Asker
 from qmq.session.publishing import Publishing, envelope_of, key_of, passed_on, publish_once, way_to
 from qmq.session.stomp_consumer import DeliveryEncoder, QueueSubscription, key_of_replies
@@ -227,6 +228,8 @@ class Actions:
             raise QmqError("duplicate-id", key.lstrip("\0"))
         self._check_number()
         mode = stomp_headers.ack_mode(headers)
+        if not self._is_of_headers(pattern):
+            stomp_foreign.check(pattern, headers, mode)
         prefetch = stomp_headers.prefetch(headers, self._session.limits)
         if pattern.startswith(TOPIC) and mode == "auto" and "x-queue-name" not in headers:
             return self._subscribe_topic(key, pattern, headers)
@@ -243,6 +246,13 @@ class Actions:
             bounds = queue.options
             told |= {"max-messages": str(bounds.max_length), "max-bytes": str(bounds.max_length_bytes)}
         return told
+
+    def _is_of_headers(self, pattern: str) -> bool:
+        """Whether it is an exchange of kind `headers`, whose subscriptions speak of the messages' own headers."""
+        if not pattern.startswith(EXCHANGE):
+            return False
+        exchange = self._session.registry.exchanges.get(split_exchange(pattern)[0])
+        return exchange is not None and exchange.kind is Kind.HEADERS
 
     def _in_sources(self) -> Sources:
         if self._sources is None:
@@ -307,13 +317,11 @@ class Actions:
         self._by_number[number] = subscription
 
     def on_unsubscribe(self, head: stomp.Head, body: bytes, text: bool) -> None:
-        """Ends a subscription; after its RECEIPT no message of it comes any more."""
+        """Ends a subscription; after its RECEIPT no message of it comes any more. One that has ended stays so."""
         headers = head.headers
-        key = headers.get("id", "") or f"\0{headers.get('destination', '')}"
-        if not self._end_subscription(key):
-            raise QmqError("unknown-id", headers.get("id", headers.get("destination", "")))
+        self._end_subscription(headers.get("id", "") or f"\0{headers.get('destination', '')}")
 
-    def _end_subscription(self, key: str) -> bool:
+    def _end_subscription(self, key: str) -> None:
         subscription = self._subscriptions.pop(key, None)
         if isinstance(subscription, Subscription):
             self._session.registry.hub.unsubscribe(subscription)
@@ -323,7 +331,6 @@ class Actions:
             assert self._by_number is not None
             del self._by_number[subscription.number]
             subscription.end()
-        return subscription is not None
 
     # Settling
 
@@ -336,6 +343,8 @@ class Actions:
         self._settle(head.headers, False)
 
     def _settle(self, headers: Mapping[str, str], ack: bool) -> None:
+        if self._settled_already(headers):
+            return
         subscription, tag = self._find_delivery(headers)
         requeue = ack or stomp_headers.truth(headers, "requeue", True)
         transaction = headers.get("transaction")
@@ -348,6 +357,17 @@ class Actions:
                 subscription.settle(each, ack, requeue)
         else:
             subscription.settle(tag, ack, requeue)
+
+    def _settled_already(self, headers: Mapping[str, str]) -> bool:
+        """Whether it is a message of an `ack:auto` subscription, which some clients acknowledge all the same."""
+        if "subscription" in headers:
+            found = self._subscriptions.get(headers["subscription"])
+            return found is not None and (not isinstance(found, QueueSubscription) or found.consumer.auto)
+        origin = self._session.registry.hub.origin
+        if not headers.get("message-id", headers.get("id", "")).startswith(f"{origin.name}.{origin.epoch}."):
+            return False
+        waiting = [each for each in (self._by_number or {}).values() if not each.consumer.auto]
+        return not waiting and bool(self._subscriptions)
 
     def _find_delivery(self, headers: Mapping[str, str]) -> tuple[QueueSubscription, int]:
         ack_id = headers.get("id", "")

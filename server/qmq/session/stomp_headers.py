@@ -70,6 +70,7 @@ _KNOWN = (
 _OF_OWN = options.QueueOptions(exclusive=True, overflow=options.Full.DROP_HEAD)
 
 _NUMBER = re.compile(r"[0-9]{1,15}")
+_TRUTH = {"true": True, "false": False}
 _KEY = re.compile(r"[!-~]{1,128}")
 
 
@@ -94,7 +95,7 @@ def number(headers: Mapping[str, str], name: str, default: int, least: int = 1) 
 
 
 def truth(headers: Mapping[str, str], name: str, default: bool) -> bool:
-    """True or false.
+    """True or false, in whatever case.
 
     Raises:
         QmqError: `bad-header` if it is neither.
@@ -103,9 +104,10 @@ def truth(headers: Mapping[str, str], name: str, default: bool) -> bool:
     value = headers.get(name)
     if value is None:
         return default
-    if value not in ("true", "false"):
+    found = _TRUTH.get(value.strip().lower())
+    if found is None:
         raise QmqError("bad-header", f"{name} is true or false: {value[:32]!r}")
-    return value == "true"
+    return found
 
 
 def idempotency_key(headers: Mapping[str, str]) -> str:
@@ -139,11 +141,13 @@ def earliest(headers: Mapping[str, str]) -> bool:
 def heartbeat(header: str, shortest: int) -> tuple[int, int]:
     """What both ends owe each other, in milliseconds ("Heart-beating": the larger of both wishes).
 
+    Blanks around the numbers are passed over.
+
     Raises:
         QmqError: `bad-header`.
 
     """
-    parts = header.split(",")
+    parts = [part.strip() for part in header.split(",")]
     if len(parts) != 2 or not all(_NUMBER.fullmatch(part) for part in parts):
         raise QmqError("bad-header", f"heart-beat must be two numbers: {header[:32]!r}")
     can, wants = int(parts[0]), int(parts[1])
