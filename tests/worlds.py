@@ -53,9 +53,10 @@ class World:
             client.got()
         return client
 
-    def describe(self):
-        """What an operator is told about the connections."""
-        return [client.session.describe() for client in self.clients if client.session.ending is None]
+    def describe(self, after, most):
+        """What an operator is told about connections."""
+        found = [client.session.describe() for client in self.clients if client.session.ending is None]
+        return sorted((each for each in found if each["name"] > after), key=lambda each: each["name"])[:most]
 
     def kick(self, name):
         """Ends a connection."""

@@ -10,6 +10,7 @@ update; nothing here waits, logs or reads a clock.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterable
 
 # Destinations beyond this number share one entry: clients choose their names. Those that
 # nobody uses any more make room before; of them no more than this are kept at all.
@@ -97,9 +98,9 @@ class Stats:
         """All counts so far, sorted by name."""
         return dict(sorted(self._counts.copy().items())) if self._counts else {}
 
-    def by_destination(self) -> dict[str, dict[str, int]]:
-        """The counts of every destination that has any."""
-        found = {name: self._counted(name) for name in sorted(self.names())}
+    def by_destination(self, names: Iterable[str] | None = None) -> dict[str, dict[str, int]]:
+        """The counts of every destination that has any, or of these."""
+        found = {name: self._counted(name) for name in (sorted(self.names()) if names is None else names)}
         return {name: counts for name, counts in found.items() if counts}
 
     def _counted(self, name: str) -> dict[str, int]:

@@ -440,3 +440,54 @@ def test_own_address_for_replies_may_be_bound(world, asker):
     own = next(name for name in world.registry.queues if name.endswith(".own"))
     assert asker.done("bind", source="amq.fanout", destination=own) == {"new": True}
     assert asker.done("unbind", source="amq.fanout", destination=own) == {"found": True}
+
+
+def test_lists_are_read_page_by_page(world, asker):
+    for number in range(25):
+        world.registry.declare(f"/queue/q.{number:02}")
+        world.registry.declare_exchange(f"x{number:02}")
+    queues, exchanges, asked = [], [], {"max": 10, "match": ""}
+    for _ in range(6):
+        found = asker.done("list", **asked)
+        queues += [each["destination"] for each in found["queues"]]
+        exchanges += found["exchanges"]
+        if not found["more"]:
+            break
+        asked |= {"after": found.get("next", "~"), "after-exchange": found.get("next-exchange", "~")}
+    assert [name for name in queues if "temp" not in name] == [f"/queue/q.{number:02}" for number in range(25)]
+    assert exchanges == sorted(world.registry.exchanges)
+    assert asker.done("list", match="q.2", max=3)["next"] == "/queue/q.22"
+
+
+def test_stats_of_destinations_are_read_page_by_page(world, asker):
+    for number in range(5):
+        world.stats.of(f"/queue/q.{number}").add("messages_purged")
+    names, asked = [], {"max": "2"}
+    while True:
+        found = asker.done("stats", **asked)
+        assert len(found["destinations"]) <= 2
+        names += found["destinations"]
+        if not found["more"]:
+            break
+        asked["after"] = found["next"]
+    assert [name for name in names if "q." in name] == [f"/queue/q.{number}" for number in range(5)]
+
+
+def test_connections_are_read_page_by_page(world, asker):
+    for _ in range(6):
+        world.client()
+    names, after = [], ""
+    while True:
+        found = asker.done("connections", max=2, after=after)
+        assert len(found["connections"]) <= 2
+        names += [each["name"] for each in found["connections"]]
+        if not found["more"]:
+            break
+        after = found["next"]
+    assert names == sorted(client.session.name for client in world.clients)
+
+
+@pytest.mark.parametrize("most", [0, -1, "x", "", 1.5, True, None, [], "9" * 20])
+@pytest.mark.parametrize("operation", ["list", "stats", "connections"])
+def test_number_of_what_is_listed_is_a_number(asker, operation, most):
+    assert "max must be" in asker.refused("bad-operation", operation, max=most)

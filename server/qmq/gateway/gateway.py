@@ -7,7 +7,9 @@ stops. It never looks at what they say.
 from __future__ import annotations
 
 import asyncio
+import heapq
 import secrets
+import sys
 from collections.abc import Callable
 from random import randrange
 from typing import Any
@@ -189,9 +191,11 @@ class Gateway:
         for release in self.releases:
             release()
 
-    def describe(self) -> list[dict[str, Any]]:
-        """What an operator may know about each connection."""
-        return [connection.describe() for gateway in self.family for connection in gateway._talking()]
+    def describe(self, after: str = "", most: int = sys.maxsize) -> list[dict[str, Any]]:
+        """What an operator may know about connections: those whose names come after one, in order."""
+        talking = (connection for gateway in self.family for connection in gateway._talking())
+        found = ((connection.conversation.name, id(connection), connection) for connection in talking)
+        return [each[2].describe() for each in heapq.nsmallest(most, (each for each in found if each[0] > after))]
 
     def kick(self, name: str) -> bool:
         """Sends the connection of this name away, after what is on its way; returns whether there is one."""

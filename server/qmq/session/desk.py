@@ -8,7 +8,8 @@ done, is done by the registry.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+import heapq
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +26,8 @@ from qmq.stats import PRIVATE
 PREFIX = "/manage/"
 REFRESH = f"{PREFIX}refresh"  # where a client sends its new token; that it may always
 
-_MAX_LISTED = 1000  # queues, exchanges or connections in one answer
+_MAX_LISTED = 1000  # queues, exchanges, bindings or destinations in one answer
+_MAX_DESCRIBED = 300  # connections, of which more is told; all of it within the time that one client may have the loop
 
 Request = dict[str, Any]
 
@@ -43,13 +45,13 @@ class Desk:
 
     Args:
         registry: The node's queues and exchanges.
-        connections: Describes the node's connections.
+        connections: Describes those of the node's connections whose names come after one, up to a number.
         kick: Ends the one of this name; returns whether there is one.
 
     """
 
     def __init__(
-        self, registry: Registry, connections: Callable[[], list[dict[str, Any]]], kick: Callable[[str], bool]
+        self, registry: Registry, connections: Callable[[str, int], list[dict[str, Any]]], kick: Callable[[str], bool]
     ) -> None:
         self._registry = registry
         self._connections = connections
@@ -96,15 +98,20 @@ class Desk:
 
     def list(self, request: Request, asker: Asker) -> Any:
         """The names of queues and exchanges, with how much waits; those whose name contains `match`."""
-        match, allows, own = _text(request, "match", ""), asker.rights.allows, (None, asker.owner)
-        found = [(name, queue) for name, queue in sorted(self._registry.queues.items()) if match in name]
-        queues = [queue for name, queue in found if queue.owner in own and allows("manage", name)]
-        names = [name for name in sorted(self._registry.exchanges) if match in name]
-        exchanges = [name for name in names if allows("manage", EXCHANGE + name)]
+        match, after = _text(request, "match", ""), _text(request, "after", "")
+        most, allows = _most(request, _MAX_LISTED), asker.rights.allows
+        queues, more = _page((name for name in self._registry.queues if match in name), after, most)
+        exchanges, others = _page(
+            (name for name in self._registry.exchanges if match in name), _text(request, "after-exchange", ""), most
+        )
+        found = [self._registry.queues[name] for name in queues]
+        shown = [each for each in found if each.owner in (None, asker.owner) and allows("manage", each.name)]
         return {
-            "queues": [{"destination": queue.name, "messages": len(queue)} for queue in queues[:_MAX_LISTED]],
-            "exchanges": exchanges[:_MAX_LISTED],
-            "more": len(queues) > _MAX_LISTED or len(exchanges) > _MAX_LISTED,
+            "queues": [{"destination": queue.name, "messages": len(queue)} for queue in shown],
+            "exchanges": [name for name in exchanges if allows("manage", EXCHANGE + name)],
+            "more": more or others,
+            **({"next": queues[-1]} if more else {}),
+            **({"next-exchange": exchanges[-1]} if others else {}),
         }
 
     def declare(self, request: Request, asker: Asker) -> Any:
@@ -178,19 +185,25 @@ class Desk:
         """The node's counters, and those of its destinations."""
         asker.rights.check("manage", f"{PREFIX}stats")
         registry = self._registry
+        names, more = _page(registry.totals.names(), _text(request, "after", ""), _most(request, _MAX_LISTED))
         return {
             "counters": registry.totals.snapshot(),
-            "destinations": registry.totals.by_destination(),
+            "destinations": registry.totals.by_destination(names),
+            "more": more,
+            **({"next": names[-1]} if more else {}),
             "memory": {"used": registry.memory.used, "limit": registry.memory.ceiling, "full": registry.memory.full},
             "published": registry.hub.offset,
             "fanned_out": registry.hub.fanned_out,
         }
 
     def connections(self, request: Request, asker: Asker) -> Any:
-        """The node's connections."""
+        """The node's connections, by name."""
         asker.rights.check("manage", f"{PREFIX}connections")
-        found = self._connections()
-        return {"connections": found[:_MAX_LISTED], "more": len(found) > _MAX_LISTED}
+        most = _most(request, _MAX_DESCRIBED)
+        found = self._connections(_text(request, "after", ""), most + 1)
+        more = len(found) > most
+        del found[most:]
+        return {"connections": found, "more": more, **({"next": found[-1]["name"]} if more else {})}
 
     def kick(self, request: Request, asker: Asker) -> Any:
         """Ends the connection called `name`, with `kicked`; it may come back."""
@@ -252,6 +265,22 @@ def _text(request: Request, name: str, default: str | None = None) -> str:
     if not isinstance(value, str):
         raise QmqError("bad-operation", f"{name} is missing" if value is None else f"{name} must be text")
     return value
+
+
+def _most(request: Request, limit: int) -> int:
+    """How many are to be listed at most; a number larger than the limit is the limit."""
+    value = request.get("max", limit)
+    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 10:
+        value = int(value)
+    if type(value) is not int or value < 1:
+        raise QmqError("bad-operation", "max must be a whole number of at least 1")
+    return min(value, limit)
+
+
+def _page(names: Iterable[str], after: str, most: int) -> tuple[list[str], bool]:
+    """The first of these names that come after one, in order, and whether there are more."""
+    found = heapq.nsmallest(most + 1, (name for name in names if name > after) if after else names)
+    return found[:most], len(found) > most
 
 
 def _queue_name(request: Request) -> str:

@@ -166,9 +166,20 @@ def _queue(call: Call) -> str:
     return f"{QUEUE}{call.given['name']}"
 
 
+def _listing(call: Call, after: str = "after") -> dict[str, Any]:
+    """Which page of a list is asked for."""
+    given: dict[str, Any] = {name: call.given[name] for name in ("match", "max") if name in call.given}
+    return {**given, **({after: call.given["after"]} if "after" in call.given else {})}
+
+
+def _of(found: dict[str, Any], what: str, following: str) -> dict[str, Any]:
+    """One list of an answer that has two."""
+    more = following in found
+    return {what: found[what], "more": more, **({"next": found[following]} if more else {})}
+
+
 def list_queues(call: Call) -> Answer:
-    found = _manage(call, "list", match=call.given.get("match", ""))
-    return _json({"queues": found["queues"], "more": found["more"]})
+    return _json(_of(_manage(call, "list", **_listing(call)), "queues", "next"))
 
 
 def declare_queue(call: Call) -> Answer:
@@ -187,8 +198,8 @@ resume_queue = _of_queue("resume")
 
 
 def list_exchanges(call: Call) -> Answer:
-    found = _manage(call, "list", match=call.given.get("match", ""))
-    return _json({"exchanges": found["exchanges"], "more": found["more"]})
+    found = _manage(call, "list", **_listing(call, "after-exchange"))
+    return _json(_of(found, "exchanges", "next-exchange"))
 
 
 def show_exchange(call: Call) -> Answer:
@@ -218,7 +229,7 @@ def unbind(call: Call) -> Answer:
 
 
 def list_connections(call: Call) -> Answer:
-    return _json(_manage(call, "connections"))
+    return _json(_manage(call, "connections", **_listing(call)))
 
 
 def kick(call: Call) -> Answer:
@@ -226,4 +237,4 @@ def kick(call: Call) -> Answer:
 
 
 def show_stats(call: Call) -> Answer:
-    return _json(_manage(call, "stats"))
+    return _json(_manage(call, "stats", **_listing(call)))

@@ -104,6 +104,11 @@ _MAX = Parameter(
 _PREFER = Parameter("Prefer", {"type": "string"}, "`wait=N` (RFC 7240).", "header")
 _MAX_BYTES = "Octets of bodies after which no more are added."
 _MATCH = Parameter("match", {"type": "string", "maxLength": 255}, "What names must contain.")
+_PAGE = (
+    Parameter("after", {"type": "string", "maxLength": 255}, "Where to go on: what the answer before called `next`."),
+    Parameter("max", {"type": "integer", "minimum": 1, "maximum": 1000}, "How many at most."),
+)
+_MORE = {"more": truth("Whether there are more than these."), "next": text("If so, what to ask for next as `after`.")}
 
 _QUEUE_NAME = Parameter(
     "name", {"type": "string", "minLength": 1, "maxLength": 248}, "Of the queue, without /queue/.", "path", True
@@ -217,9 +222,9 @@ OPERATIONS: tuple[Operation, ...] = (
         shown={"settled": 1, "failed": []},
     ),
     Operation(
-        "list_queues", "GET", "/queues", "The queues, with how much waits.", (_MATCH,),
+        "list_queues", "GET", "/queues", "The queues, with how much waits.", (_MATCH, *_PAGE),
         answer=fields({"queues": items(fields({"destination": text(""), "messages": number("")})),
-                        "more": truth("Whether there are more than these.")}),
+                        **_MORE}),
         shown={"queues": [{"destination": "/queue/jobs", "messages": 3}], "more": False},
     ),
     Operation("show_queue", "GET", "/queues/{name}", "A queue's properties, state and counters.", (_QUEUE_NAME,),
@@ -238,8 +243,8 @@ OPERATIONS: tuple[Operation, ...] = (
               (_QUEUE_NAME,), answer=_PAUSED, errors=_OF_QUEUE, shown={"paused": True}),
     Operation("resume_queue", "POST", "/queues/{name}/resume", "Ends a pause.", (_QUEUE_NAME,),
               answer=_PAUSED, errors=_OF_QUEUE, shown={"paused": False}),
-    Operation("list_exchanges", "GET", "/exchanges", "The names of the exchanges.", (_MATCH,),
-              answer=fields({"exchanges": items({"type": "string"}), "more": truth("Whether there are more.")})),
+    Operation("list_exchanges", "GET", "/exchanges", "The names of the exchanges.", (_MATCH, *_PAGE),
+              answer=fields({"exchanges": items({"type": "string"}), **_MORE})),
     Operation("show_exchange", "GET", "/exchanges/{name}", "An exchange and its bindings.", (_EXCHANGE_NAME,),
               answer=EXCHANGE, errors=("not-found",)),
     Operation(
@@ -268,8 +273,8 @@ OPERATIONS: tuple[Operation, ...] = (
         errors=("not-found", "bad-destination", "bad-pattern", "bad-header", "bad-operation"), shown={"found": True},
     ),
     Operation(
-        "list_connections", "GET", "/connections", "The node's connections.",
-        answer=fields({"connections": items({"type": "object"}), "more": truth("Whether there are more.")}),
+        "list_connections", "GET", "/connections", "The node's connections, by name; 300 at most.", _PAGE,
+        answer=fields({"connections": items({"type": "object"}), **_MORE}),
     ),
     Operation(
         "kick", "DELETE", "/connections/{name}", "Ends a connection; its client may come back.",
@@ -277,8 +282,9 @@ OPERATIONS: tuple[Operation, ...] = (
         answer=fields({}), errors=("not-found",), shown={},
     ),
     Operation(
-        "show_stats", "GET", "/stats", "The node's counters, and those of its destinations.",
+        "show_stats", "GET", "/stats", "The node's counters, and those of its destinations, by name.", _PAGE,
         answer=fields({
+            **_MORE,
             "counters": COUNTERS,
             "destinations": {"type": "object", "additionalProperties": COUNTERS},
             "memory": fields({"used": number(""), "limit": number(""), "full": truth("")}),
