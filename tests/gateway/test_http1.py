@@ -143,7 +143,6 @@ async def test_what_chunks_may_carry_has_an_end(start_node, name):
         b"GET http://x/health/live HTTP/1.1\r\nHost: x\r\n\r\n",
         b"GET HTTP://other:8000/health/live HTTP/1.1\r\nHost: x\r\n\r\n",
         b"\r\nGET /health/live HTTP/1.1\r\nHost: x\r\n\r\n",
-        b"\r\n\r\n\r\nGET /health/live HTTP/1.1\r\nHost: x\r\n\r\n",
         b"GET /health/live HTTP/1.1\nHost: x\n\n",
     ],
 )

@@ -195,7 +195,7 @@ ALLOWED = {
     "/stomp": "GET, OPTIONS",
     "/avro": "GET, HEAD, POST, OPTIONS",
     "/poll": "POST, OPTIONS",
-    "/api/v1/stats": "GET, HEAD, OPTIONS",
+    "/api/v1/stats": "GET, OPTIONS",
     "/api/v1/publish": "POST, OPTIONS",
 }
 

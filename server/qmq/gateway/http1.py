@@ -41,7 +41,6 @@ _TURN = 256 * 1024  # bytes of work after which others have their turn
 _CHUNK = 1024  # what a chunk costs of that, however small it is
 _LINE = 4096  # bytes of a chunk's length with its extensions
 _GRACE = 0.5  # seconds that who is too slow has to read so
-_EMPTY = 8  # empty lines that may stand before a request
 
 # Each takes as many bytes as may be, if the end does not come before: so that who sends more can be answered.
 _CHUNK_LINE = re.compile(rb"\A(?:[^\n]{0,%d}\n|[^\n]{%d})" % (_LINE - 1, _LINE))
@@ -192,14 +191,11 @@ class Connection(HTTP1Connection):
 
     async def _read_head(self) -> bytes | None:
         """The head with the empty line; None if it did not come in time."""
-        for _ in range(_EMPTY):
-            future: Any = self.stream.read_until_regex(self._end_of_head)  # type: ignore[arg-type]
-            if not future.done():
-                self._timer = asyncio.get_running_loop().call_later(self._rules.seconds, self._head_is_late)
-            head: bytes = await future
-            self._stop_timer()
-            if head.strip(b"\r\n"):
-                break
+        future: Any = self.stream.read_until_regex(self._end_of_head)  # type: ignore[arg-type]
+        if not future.done():
+            self._timer = asyncio.get_running_loop().call_later(self._rules.seconds, self._head_is_late)
+        head: bytes = await future
+        self._stop_timer()
         if self._given_up:
             return None
         if len(head) >= self._rules.head or not head.endswith(b"\n"):
@@ -355,6 +351,7 @@ class Connection(HTTP1Connection):
         asyncio.get_running_loop().call_later(min(_GRACE, self._rules.linger), stream.close)
 
     def _words(self, error: QmqError) -> bytes:
+        log.debug("a request from %s is refused: %s", self.context, error)
         self._rules.stats.add(f"errors_{error.code.name}")
         return whole_problem(error, self._request_headers)
 

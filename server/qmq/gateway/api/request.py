@@ -98,7 +98,7 @@ class Call(HTTPMessageDelegate):
         methods, names = self.api.methods(self.request.path)
         self._route = methods.get("GET" if method == "HEAD" else method)
         if self._route is None:
-            self._more["Allow"] = ", ".join([*methods, *(["HEAD"] if "GET" in methods else []), "OPTIONS"])
+            self._more["Allow"] = ", ".join([*methods, "OPTIONS"])
             if method != "OPTIONS":
                 raise QmqError("bad-method", f"{self.request.path[:200]} answers {', '.join(methods)}")
             return
