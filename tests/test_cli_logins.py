@@ -36,7 +36,7 @@ def qmq(*arguments, stdin="", status=0):
 def file(tmp_path):
     def file(text, name="key"):
         path = tmp_path / name
-        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        path.write_bytes(text if isinstance(text, bytes) else f"{text}\n".encode())
         return str(path)
 
     return file
@@ -173,7 +173,9 @@ def test_a_changed_file_takes_effect_with_sighup_and_a_broken_one_does_not(tmp_p
             await client.publish("/topic/a", "x")
             file.write_text("nonsense")
             server.process.send_signal(signal.SIGHUP)
-            assert " WARNING qmq: the configuration stays as it was: " in line(server.process.stderr, "configuration")
+            assert " WARNING qmq: reload-refused: the configuration stays as it was: " in line(
+                server.process.stderr, "configuration"
+            )
             await client.publish("/topic/a", "x")
             file.write_text(CONFIG.format(hashed("a-new-one", cost=10)))
             server.process.send_signal(signal.SIGHUP)
@@ -207,3 +209,14 @@ def test_check_config_reads_users_rules_and_keys_and_shows_nothing_secret(file):
         ('[tokens]\nkeys = ["/nowhere/x"]', "tokens.keys: cannot read /nowhere/x"),
     ):
         assert why in qmq("check-config", "--config", file(broken, "broken.toml"), status=2)
+
+
+def test_check_config_says_whether_a_running_node_would_take_it(file):
+    whole = CONFIG.format(hashed("right", cost=10))
+    running = file(whole, "old.toml")
+    assert "users" in qmq("check-config", "--config", file(whole + "# more", "new.toml"), "--instead-of", running)
+    for text in ("# nothing", whole[: whole.index("[[rules]]")]):
+        new = file(text, "new.toml")
+        qmq("check-config", "--config", new)
+        told = qmq("check-config", "--config", new, "--instead-of", running, status=2)
+        assert "would be gone" in told or "ends where it went on" in told

@@ -56,7 +56,8 @@ def test_sighup_gives_new_connections_a_new_certificate_and_keeps_the_old_ones(s
             broken.write("no PEM")
         server.process.send_signal(signal.SIGHUP)
         told = line(server.process.stderr, "configuration")
-        assert " WARNING qmq: the configuration stays as it was: tls.certificate: there is no certificate in " in told
+        refused = " WARNING qmq: reload-refused: the configuration stays as it was: "
+        assert f"{refused}tls.certificate: there is no certificate in " in told
         with connect(server, context) as last:
             assert last.getpeercert()["serialNumber"] == after != before
         old.sendall(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n")

@@ -16,14 +16,14 @@ def toml(tmp_path):
 
     def toml(text):
         path = tmp_path / "qmq.toml"
-        path.write_text(text, "utf-8")
+        path.write_text(f"{text}\n", "utf-8")
         return str(path)
 
     return toml
 
 
 def test_every_field_is_an_option_with_a_name_in_each_place():
-    names = {item.name for item in dataclasses.fields(Config)} - {"limits", "tls", "tokens"}
+    names = {item.name for item in dataclasses.fields(Config)} - {"limits", "tls", "tokens", "source"}
     names |= {f"limits.{item.name}" for item in dataclasses.fields(Limits)}
     names |= {f"tls.{item.name}" for item in dataclasses.fields(Tls)}
     names |= {f"tokens.{item.name}" for item in dataclasses.fields(Tokens)}
@@ -311,3 +311,26 @@ def test_the_table_of_the_documentation_names_every_option():
         assert f"| `{option.key}` | `{option.flag}` | `{option.variable}` |" in table
     assert len(table.splitlines()) == len(OPTIONS) + 2
     assert len({line.count("|") for line in table.splitlines()}) == 1
+
+
+@pytest.mark.parametrize("text", ["", "\n", "\t\n \n"])
+def test_a_file_that_is_empty_is_refused(tmp_path, text):
+    file = tmp_path / "qmq.toml"
+    file.write_text(text)
+    with pytest.raises(ConfigError, match=r"qmq\.toml is empty; if nothing is to be said in it, write a comment"):
+        load({}, str(file), {})
+    file.write_text("# nothing\n")
+    assert load({}, str(file), {}) == Config()
+
+
+def test_a_file_that_ends_within_a_line_is_refused(tmp_path):
+    file, whole = tmp_path / "qmq.toml", 'name = "a"\ndrain = 10\n[limits]\nbody = 1000\n'
+    for at in range(len(whole)):
+        file.write_text(whole[:at])
+        try:
+            load({}, str(file), {})
+        except ConfigError:
+            continue
+        assert whole[at - 1] == "\n"  # what is cut between two lines only a reload notices
+    file.write_text(whole)
+    assert load({}, str(file), {}).source == whole

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from qmq.loops import Loop, LoopThread
+from qmq.loops import Loop, LoopThread, aside
 
 
 @pytest.mark.gen_test(timeout=10)
@@ -72,3 +72,39 @@ async def test_tasks_that_are_left_end_with_their_thread():
     await thread.run(begin)
     await thread.stop()
     assert ended == [thread.thread]
+
+
+@pytest.mark.gen_test(timeout=10)
+async def test_what_blocks_is_done_aside_and_leaves_no_thread():
+    before, gone = threading.active_count(), threading.Event()
+
+    def work(number):
+        assert threading.current_thread().name == "qmq-aside"
+        gone.wait(10)
+        return number + 1
+
+    waiting = asyncio.ensure_future(aside(work, 1))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    gone.set()
+    assert await waiting == 2
+    with pytest.raises(ZeroDivisionError):
+        await aside(lambda: 1 / 0)
+    assert threading.active_count() == before
+
+
+@pytest.mark.gen_test(timeout=10)
+async def test_who_waits_no_more_holds_nothing_up():
+    go_on, ended = threading.Event(), threading.Event()
+
+    def work():
+        go_on.wait(10)
+        ended.set()
+
+    waiting = asyncio.ensure_future(aside(work))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    go_on.set()
+    assert await asyncio.to_thread(ended.wait, 10)

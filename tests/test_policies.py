@@ -1,15 +1,17 @@
 """What the configuration says about users, rules and tokens, and what is told of mistakes."""
 
+import dataclasses
 import json
 import re
 
 import pytest
 
-from qmq.config import make
+from qmq.config import Config, make
 from qmq.errors import ConfigError, QmqError
-from qmq.policies import policy_of, reloaded
+from qmq.policies import check_not_open, policy_of, reloaded
 from qmq.session.auth import ANONYMOUS, Kind, Principal
 from qmq.session.passwords import hashed
+from qmq.session.policy import Policy
 from tests.tokens import jwk, key_file, private_pem, public_pem
 
 HASH = hashed("right", cost=4)
@@ -152,3 +154,41 @@ def test_login_that_is_required_must_be_possible(key):
     with pytest.raises(ConfigError, match="require_login"):
         policy(require_login=True, allow_anonymous=True, tokens__keys=(key(key_file("HS256")),))
     assert not policy(require_login=True, tokens__keys=(key(key_file("HS256")),)).anonymous
+
+
+WHOLE = """# who may come
+allow_anonymous = true
+
+[[users]]
+name = "a"
+password = "x"
+
+[[users]]
+name = "b"
+password = "x"
+"""
+
+
+def kept(before, after):
+    """Whether a reload may be, by the text of the file alone."""
+    try:
+        check_not_open(Policy(), Policy(), *(dataclasses.replace(Config(), source=each) for each in (before, after)))
+    except ConfigError as error:
+        return str(error)
+    return None
+
+
+@pytest.mark.parametrize("at", range(len(WHOLE) - 1))
+def test_beginning_of_the_file_that_was_read_is_no_file(at):
+    told = "the file ends where it went on before; if that is all of it, end it with a line '# end'"
+    assert kept(WHOLE, WHOLE[:at]) == told
+    assert kept(WHOLE + "\n# end\n", WHOLE[:at]) == "the file is cut off: its last line was '# end'"
+
+
+def test_file_that_says_so_is_whole():
+    assert kept(WHOLE, WHOLE) is None
+    assert kept(WHOLE, WHOLE + "\n") is None
+    assert kept(WHOLE, WHOLE.replace("users", "rules")) is None
+    assert kept(WHOLE, WHOLE[: WHOLE.rindex("[[users]]")] + "# end\n") is None
+    assert kept(WHOLE + "# end", WHOLE + "  # end  \n") is None
+    assert kept("", WHOLE) is None  # there was none before

@@ -150,12 +150,21 @@ class Dropped:
 
 @cli.command("check-config")
 @_config_options
-def check_config(config: str | None, **flags: Any) -> None:
+@click.option(
+    "--instead-of",
+    metavar="FILE",
+    help="Say also whether a node that has read this file would take the other on SIGHUP.",
+)
+def check_config(config: str | None, instead_of: str | None, **flags: Any) -> None:
     """Say whether a configuration is right, and what it amounts to."""
-    from qmq.policies import policy_of
+    from qmq.policies import check_not_open, policy_of, reloaded
     from qmq.rules import history_rules, rules_of
 
     settings = _load(config, flags)
+    if instead_of is not None:
+        before = _load(instead_of, flags)
+        after = reloaded(before, settings)[0]
+        check_not_open(policy_of(before), policy_of(after), before, after)
     for line in unknown_variables():
         click.echo(f"qmq: {line}", err=True)
     if settings.tls.certificate:

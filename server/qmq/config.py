@@ -78,6 +78,7 @@ class Config:
     limits: Limits = field(default_factory=Limits)
     tls: Tls = field(default_factory=Tls)
     tokens: Tokens = field(default_factory=Tokens)
+    source: str = field(default="", repr=False, compare=False)  # no option: the file's own text, if it is of one
 
     def __post_init__(self) -> None:
         _check(self)
@@ -185,7 +186,7 @@ def _options(section: str, cls: Any) -> list[Option]:
     for item in fields(cls):
         if dataclasses.is_dataclass(kinds[item.name]):
             found += _options(item.name, kinds[item.name])
-        else:
+        elif item.metadata:
             found.append(Option(section, item.name, kinds[item.name], _default(item), **item.metadata))
     return found
 
@@ -221,12 +222,13 @@ def load(
     """
     environ = os.environ if environ is None else environ
     values: dict[str, Any] = {}
-    file = file or environ.get("QMQ_CONFIG")
+    source, file = "", file or environ.get("QMQ_CONFIG")
     if file:
-        values.update(_read_file(file))
+        source, found = _read_file(file)
+        values.update(found)
     values.update(_read_environment(environ))
     values.update(flags or {})
-    return make(values)
+    return dataclasses.replace(make(values), source=source)
 
 
 def make(values: Mapping[str, Any]) -> Config:
@@ -247,9 +249,19 @@ def make(values: Mapping[str, Any]) -> Config:
     return Config(**top, **{name: kind(**sections.get(name, {})) for name, kind in kinds.items()})
 
 
-def _read_file(file: str) -> dict[str, Any]:
+END = "# end"  # as the last line of a file it says that nothing was cut off
+
+
+def is_ended(source: str) -> bool:
+    """Whether a file says itself that it is whole."""
+    return source.rstrip().rpartition("\n")[2].strip() == END
+
+
+def _read_file(file: str) -> tuple[str, dict[str, Any]]:
+    """A file's text and its values. One that is empty or ends within a line may have been cut off, and is refused."""
     try:
-        tree = tomllib.loads(read_file(file).decode())
+        source = read_file(file).decode()
+        tree = tomllib.loads(source)
     except OSError as error:
         raise ConfigError(f"cannot read {file}: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
@@ -268,7 +280,11 @@ def _read_file(file: str) -> dict[str, Any]:
                 values[key] = OPTIONS[key].check(item)
             except ConfigError as error:
                 raise ConfigError(f"{file}: {error}") from None
-    return values
+    if not source.strip():
+        raise ConfigError(f"{file} is empty; if nothing is to be said in it, write a comment")
+    if not source.endswith("\n"):
+        raise ConfigError(f"{file} has no line end after its last line, as if it were cut off; add one")
+    return source, values
 
 
 def _read_environment(environ: Mapping[str, str]) -> dict[str, Any]:

@@ -9,9 +9,47 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable
-from typing import Any
+from contextlib import suppress
+from typing import Any, TypeVar
 
 from tornado.ioloop import IOLoop
+
+_T = TypeVar("_T")
+
+
+async def aside(function: Callable[..., _T], *args: Any) -> _T:
+    """Calls what may block on a thread of its own, which ends with it, and returns or raises what comes of it.
+
+    It is no thread of a pool: one that never comes back (a disk that is gone) takes none from others, and a
+    process ends without it.
+    """
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[_T] = loop.create_future()
+    thread = threading.Thread(target=_run_aside, args=(loop, done, function, args), name="qmq-aside", daemon=True)
+    thread.start()
+    try:
+        return await done
+    finally:
+        if not done.cancelled():
+            thread.join()  # it has nothing left to do
+        del done  # or it and what was raised would keep each other, and all that stood on the way
+
+
+def _run_aside(
+    loop: asyncio.AbstractEventLoop, done: asyncio.Future[_T], function: Callable[..., _T], args: tuple[Any, ...]
+) -> None:
+    try:
+        tell, result = asyncio.Future.set_result, function(*args)
+    except BaseException as error:
+        tell, result = asyncio.Future.set_exception, error  # type: ignore[assignment]
+    with suppress(RuntimeError):  # nobody waits any more: the loop is closed
+        loop.call_soon_threadsafe(_unless_done, done, tell, result)
+    del result, done  # as above
+
+
+def _unless_done(done: asyncio.Future[_T], tell: Callable[..., None], result: Any) -> None:
+    if not done.done():
+        tell(done, result)
 
 
 class Loop:

@@ -35,7 +35,7 @@ from qmq.gateway.avro_http import Protocol
 from qmq.gateway.door import Door
 from qmq.gateway.gateway import Gateway
 from qmq.gateway.homes import Homes
-from qmq.loops import Loop, LoopThread
+from qmq.loops import Loop, LoopThread, aside
 from qmq.policies import check_not_open, policy_of, reloaded
 from qmq.session.policy import Policy
 from qmq.stats import Stats, Sum
@@ -71,6 +71,7 @@ class Node:
         self.stats = Stats() if self.config.threads == 1 else Sum([])
         self._reread = reread
         self._reloading = asyncio.Lock()
+        self._queued: asyncio.Future[None] | None = None  # a reload whose turn has not come
         self._watches: list[Watch] = []
         self.branches: list[Branch] = []
         self.listen: list[dict[str, Any]] = []
@@ -108,14 +109,17 @@ class Node:
         """
         return self.branch.routes()
 
-    def open(self) -> None:
+    def open(self, policy: Policy | None = None) -> None:
         """Makes the node ready on the running loop alone, without listening.
+
+        Args:
+            policy: What `policy_of` makes of its configuration; else the files with keys are read here.
 
         Raises:
             ConfigError: If a rule or a key of tokens is wrong.
 
         """
-        self.door = Door(self.config, policy_of(self.config))
+        self.door = Door(self.config, policy or policy_of(self.config))
         self._loops = [Loop()]
         self._plant()
         protocol = Protocol()
@@ -131,18 +135,19 @@ class Node:
             ConfigError: If a certificate is wrong, or an address cannot be listened on.
 
         """
-        await asyncio.to_thread(ready.remove, self.config.ready_file)
-        contexts = _contexts(self.config)
-        sockets = self._bind()
+        await aside(ready.remove, self.config.ready_file)
+        # To read keys and certificates, and to resolve names, may take a while: nothing waits for it but this.
+        policy, contexts = await aside(lambda: (policy_of(self.config), _contexts(self.config)))
+        sockets = await aside(self._bind)
         try:
-            await self._open_all()
+            await self._open_all(policy)
             for loop, branch in zip(self._loops, self.branches, strict=True):
                 await loop.run(branch.serve, contexts)
             self._settle_in()
             for loop, branch, own in zip(self._loops, self.branches, sockets, strict=True):
                 for scheme, bound in own:
                     await loop.run(branch.listen, scheme, bound)
-            await asyncio.to_thread(ready.write, self.config.ready_file, self.config.name, self.listen)
+            await aside(ready.write, self.config.ready_file, self.config.name, self.listen)
         except BaseException:
             await self.stop()
             _close(sockets)
@@ -156,7 +161,7 @@ class Node:
         if self._demo is not None:
             self._demo.stop()
         if self.listen:
-            await asyncio.to_thread(ready.remove, self.config.ready_file, own=True)
+            await aside(ready.remove, self.config.ready_file, True)
         if self.branches:
             self.door.close()
         pairs = list(zip(self._loops, self.branches, strict=False))  # some may be missing if `start` has failed
@@ -172,11 +177,11 @@ class Node:
         if self.branches:
             self.door.stop()
 
-    async def _open_all(self) -> None:
+    async def _open_all(self, policy: Policy) -> None:
         if self.config.threads == 1:
-            self.open()
+            self.open(policy)
             return
-        self.door = Door(self.config, policy_of(self.config))
+        self.door = Door(self.config, policy)
         self._loops = [Loop()]
         for number in range(1, self.config.threads):
             thread = LoopThread(f"{self.config.name}-{number}")
@@ -216,15 +221,26 @@ class Node:
         What is now forbidden ends at once. If anything is wrong with the configuration or one of its files, everything
         stays as it was, and the log says why.
         """
-        async with self._reloading:  # one after the other
+        if self._queued is None:
+            self._queued = asyncio.ensure_future(self._reload_in_turn())
+        await asyncio.shield(self._queued)  # who asks while one waits for its turn, has that one
+
+    async def _reload_in_turn(self) -> None:
+        async with self._reloading:
+            self._queued = None
             await self._reload()
 
     async def _reload(self) -> None:
         try:
             # Whatever files may take, nobody waits for them but this.
-            config, fixed, policy, contexts = await asyncio.to_thread(self._read_again)
+            config, fixed, policy, contexts = await aside(self._read_again)
         except ConfigError as error:
-            log.warning("the configuration stays as it was: %s", error)
+            self.stats.add("reloads_refused")
+            log.warning("reload-refused: the configuration stays as it was: %s", error)
+            return
+        except Exception:
+            self.stats.add("reloads_refused")
+            log.exception("reload-refused: the configuration stays as it was")
             return
         self.config = config
         self.door.reload(config, policy)
@@ -291,7 +307,8 @@ def _sockets(url: str, host: str, port: int, shared: bool = False) -> list[socke
     try:
         return bind_sockets(port, host, backlog=_BACKLOG, reuse_port=shared)
     except (OSError, UnicodeError) as error:
-        raise ConfigError(f"cannot listen on {url}: {getattr(error, 'strerror', None) or error}") from error
+        why = f"cannot listen on {url}: {getattr(error, 'strerror', None) or error}"
+    raise ConfigError(why)  # by itself: what came before holds the socket
 
 
 def _tell_how(threads: int) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from qmq.config import OPTIONS, Config
+from qmq.config import END, OPTIONS, Config, is_ended
 from qmq.core.cover import check_allowing
 from qmq.errors import ConfigError, QmqError
 from qmq.files import read_file
@@ -80,7 +80,7 @@ def reloaded(running: Config, wanted: Config) -> tuple[Config, list[str]]:
     kept = {name: getattr(running.limits, name) for name in _FIXED_LIMITS}
     limits = dataclasses.replace(wanted.limits, **kept)
     taken = {name: getattr(wanted, name) for name in _RELOADED}
-    config = dataclasses.replace(running, **{**taken, "limits": limits})
+    config = dataclasses.replace(running, **{**taken, "limits": limits, "source": wanted.source})
     return config, [option.key for option in OPTIONS.values() if option.of(config) != option.of(wanted)]
 
 
@@ -93,6 +93,7 @@ def check_not_open(running: Policy, wanted: Policy, before: Config, after: Confi
         ConfigError: Naming what would be gone.
 
     """
+    _check_not_cut(before.source, after.source)
     if after.allow_anonymous:
         return
     gone = [name for name in ("users", "rules") if getattr(before, name) and not getattr(after, name)]
@@ -106,6 +107,17 @@ def check_not_open(running: Policy, wanted: Policy, before: Config, after: Confi
         raise ConfigError(f"{' and '.join(gone)} would be gone; if that is wanted, set allow_anonymous or restart")
     if wanted.anonymous and not running.anonymous:
         raise ConfigError("nobody would have to log in any more; if that is wanted, set allow_anonymous or restart")
+
+
+def _check_not_cut(before: str, after: str) -> None:
+    """Checks that a file is not the beginning of what it was, unless it says itself that this is all of it."""
+    if is_ended(after):
+        return
+    if is_ended(before):
+        raise ConfigError(f"the file is cut off: its last line was {END!r}")
+    before, after = before.rstrip(), after.rstrip()
+    if before != after and before.startswith(after):
+        raise ConfigError(f"the file ends where it went on before; if that is all of it, end it with a line {END!r}")
 
 
 def _users(config: Config) -> dict[str, User]:

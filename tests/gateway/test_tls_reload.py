@@ -31,7 +31,8 @@ async def test_a_broken_file_changes_nothing_and_the_log_says_why(tls_node, tls_
     authority.certificate(file=file)  # another certificate, and still the old key
     await node.reload()
     (record,) = [record for record in caplog.records if record.levelname == "WARNING"]
-    told = f"the configuration stays as it was: tls.certificate {file}: the key does not belong to the certificate"
+    told = "reload-refused: the configuration stays as it was: "
+    told += f"tls.certificate {file}: the key does not belong to the certificate"
     assert (record.name, record.getMessage()) == ("qmq", told)
     assert (await tls_join(node)).serial == old.serial
 
