@@ -4,8 +4,10 @@ from decimal import Decimal
 from itertools import pairwise
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from qmq.core.exchange import PREDECLARED, Binding, Exchange, Kind, check_exchange_name, route
+from qmq.core.exchange import PREDECLARED, Binding, Exchange, Kind, _Rule, check_exchange_name, route
 from qmq.errors import QmqError
 
 
@@ -364,3 +366,38 @@ def test_the_predeclared():
         "amq.headers": Kind.HEADERS,
         "amq.match": Kind.HEADERS,
     }
+
+
+VALUES = st.sampled_from(
+    ["1", "1.0", "true", "x", "", 1, 1.0, 2.5, True, False, b"x", None, Decimal("1.00"), "nan", 10**30, float(10**30)]
+)
+TABLES = st.dictionaries(st.sampled_from("abc"), VALUES, max_size=3)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["all", "any"]), TABLES), max_size=12), TABLES, st.data())
+def test_headers_are_found_as_if_each_binding_were_looked_at(bindings, headers, data):
+    exchange, all_ = Exchange("x", Kind.HEADERS), {}
+    for number, (mode, wanted) in enumerate(bindings):
+        exchange.bind(f"q{number}", "", {"x-match": mode, **wanted})
+        all_[f"q{number}"] = {"x-match": mode, **wanted}
+    for target in data.draw(st.lists(st.sampled_from(sorted(all_)), unique=True)) if all_ else ():
+        exchange.unbind(target, "", all_.pop(target))
+    expected = {target for target, arguments in all_.items() if _Rule(arguments).matches(headers)}
+    assert set(exchange.match("", headers)) == expected
+
+
+def test_headers_that_nobody_wants_cost_nothing(monkeypatch):
+    exchange, looks = Exchange("x", Kind.HEADERS), []
+    for number in range(5000):
+        exchange.bind("q", "", {"a": str(number), "x-match": "any"})
+        exchange.bind("r", "", {"a": "same", "b": str(number)})
+    really = _Rule.matches
+    monkeypatch.setattr(_Rule, "matches", lambda self, headers: looks.append(1) or really(self, headers))
+    assert exchange.match("", {"a": "none", "b": "none"}) == []
+    assert exchange.match("", {"a": "7", "c": "x"}) == ["q"]
+    assert exchange.match("", {"a": "same", "b": "9"}) == ["r"]
+    assert len(looks) < 10
+    for number in range(5000):
+        exchange.unbind("q", "", {"a": str(number), "x-match": "any"})
+        exchange.unbind("r", "", {"a": "same", "b": str(number)})
+    assert not exchange._table._marked

@@ -1,10 +1,12 @@
 """The matcher against the meaning of a pattern written the slow way, and that it leaves nothing behind."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qmq.core.matcher import Matcher, words_of_destination, words_of_key
+from qmq.core.matcher import Matcher, normal_form, words_of_destination, words_of_key
 
 words = st.sampled_from(["a", "b", "c"])
 names = st.lists(words, min_size=1, max_size=5).map(lambda parts: "/topic/" + ".".join(parts))
@@ -152,3 +154,42 @@ def test_wildcards_in_a_key_do_not_explode():
     for word in "*#":
         matcher.add(".".join([word] * 100), word)
     assert matcher.match(".".join("*" * 100)) == matcher.match(".".join("#" * 100)) == ["*", "#"]
+
+
+WILD = st.lists(st.sampled_from(["*", "#", "a", "b"]), min_size=1, max_size=7)
+
+
+@given(WILD, st.lists(st.sampled_from("ab"), max_size=7))
+def test_normal_form_matches_the_same(words, name):
+    """Against a matcher of one pattern by regular expression."""
+    parts = {"*": "<[^<>]*>", "#": "(?:<[^<>]*>)*"}
+    expression = "".join(parts.get(word, f"<{word}>") for word in words)
+    normal = "".join(parts.get(word, f"<{word}>") for word in normal_form(words))
+    text = "".join(f"<{word}>" for word in name)
+    assert bool(re.fullmatch(expression, text)) == bool(re.fullmatch(normal, text))
+
+
+def test_normal_form():
+    assert normal_form(["#", "*", "#", "a", "#", "#", "b", "*", "#", "*"]) == ["*", "#", "a", "#", "b", "*", "*", "#"]
+    assert normal_form([]) == []
+
+
+def test_many_ways_to_say_the_same_cost_what_one_does():
+    matcher = Matcher()
+    for number in range(1000):
+        words = ["#" if number >> bit & 1 else "*" for bit in range(10)] * 3
+        matcher.add("/topic/" + ".".join(words), number)
+    live = matcher._walk(words_of_destination("/topic/" + ".".join(["a"] * 31)))
+    assert len(live) < 100
+    for number in range(1000):
+        words = ["#" if number >> bit & 1 else "*" for bit in range(10)] * 3
+        matcher.remove("/topic/" + ".".join(words), number)
+    assert not matcher._root
+
+
+def test_pattern_and_its_normal_form_are_two_pairs():
+    matcher = Matcher()
+    assert matcher.add("/topic/#.*", 1) and matcher.add("/topic/*.#", 2)
+    assert sorted(matcher.match("/topic/a")) == [1, 2]
+    matcher.remove("/topic/#.*", 1)
+    assert matcher.match("/topic/a") == [2]

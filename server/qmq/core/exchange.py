@@ -17,7 +17,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from qmq.core.matcher import Matcher, words_of_key
 from qmq.errors import QmqError
@@ -113,6 +113,11 @@ class _Table(Protocol):
     def match(self, key: str, headers: Mapping[str, Any]) -> Iterable[Target]: ...
 
 
+# A header and the text of its value; None for any value.
+_Mark: TypeAlias = tuple[str, str | None]
+_ALWAYS: _Mark = ("", None)  # of bindings that match whatever comes
+
+
 class _Fanout:
     """Every binding matches (3.1.3.2). A target is counted, as it may have several."""
 
@@ -157,19 +162,42 @@ class _Keyed:
 
 
 class _Headers:
-    """A binding matches whose arguments are among the message's headers (3.1.3.4). Each is looked at in turn."""
+    """A binding matches whose arguments are among the message's headers (3.1.3.4).
+
+    Bindings are found by the headers that they want: what a message costs depends on its own
+    headers and on the bindings that want one of them, not on all that there are.
+    """
 
     def __init__(self) -> None:
-        self._rules: dict[Binding, _Rule] = {}
+        self._rules: dict[Binding, tuple[_Rule, list[_Mark]]] = {}
+        self._marked: dict[_Mark, dict[Binding, _Rule]] = {}
 
     def add(self, binding: Binding) -> None:
-        self._rules[binding] = _Rule(binding.arguments)
+        rule = _Rule(binding.arguments)
+        marks = rule.marks()
+        if rule.needs_all and len(marks) > 1:  # one of them is enough to find it: that which fewest others want
+            marks = [min(marks, key=lambda mark: len(self._marked.get(mark, ())))]
+        self._rules[binding] = rule, marks
+        for mark in marks:
+            self._marked.setdefault(mark, {})[binding] = rule
 
     def remove(self, binding: Binding) -> None:
-        del self._rules[binding]
+        for mark in self._rules.pop(binding)[1]:
+            bindings = self._marked[mark]
+            del bindings[binding]
+            if not bindings:
+                del self._marked[mark]
 
     def match(self, key: str, headers: Mapping[str, Any]) -> Iterable[Target]:
-        return dict.fromkeys(binding.target for binding, rule in self._rules.items() if rule.matches(headers))
+        found: dict[Target, None] = {}
+        marks = [_ALWAYS] if _ALWAYS in self._marked else []
+        for name, value in headers.items():
+            marks += [(name, None), (name, _mark_of(value))]
+        for mark in marks:
+            for binding, rule in self._marked.get(mark, {}).items():
+                if binding.target not in found and rule.matches(headers):
+                    found[binding.target] = None
+        return found
 
 
 class _Rule:
@@ -184,6 +212,16 @@ class _Rule:
         self._any = mode.startswith("any")
         own = {"x-match"} if mode.endswith("-with-x") else {name for name in arguments if name.startswith("x-")}
         self._wanted = [(name, value) for name, value in arguments.items() if name not in own]
+
+    @property
+    def needs_all(self) -> bool:
+        """Whether all that it wants must be there."""
+        return not self._any
+
+    def marks(self) -> list[_Mark]:
+        """What a message must have to match: one of these for `any`, each of them for `all`."""
+        marks = dict.fromkeys((name, None if value is None else _mark_of(value)) for name, value in self._wanted)
+        return list(marks) or ([] if self._any else [_ALWAYS])
 
     def matches(self, headers: Mapping[str, Any]) -> bool:
         for name, value in self._wanted:
@@ -204,6 +242,16 @@ def _text(value: Any) -> str:
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
     return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _mark_of(value: Any) -> str:
+    """The same text for all values that are equal, be they text or numbers; for some others, too."""
+    text = _text(value)
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    return text if number != number else repr(number)  # NaN equals nothing, but text that says so does
 
 
 _TABLES: dict[Kind, Callable[[], _Table]] = {

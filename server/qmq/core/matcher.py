@@ -30,6 +30,24 @@ def words_of_key(key: str) -> list[str]:
     return key.split(".") if key else []
 
 
+def normal_form(words: Sequence[str]) -> list[str]:
+    """The same pattern with its wildcards in one order: of those beside each other all `*` first, then one `#` at most.
+
+    So patterns that say the same in many ways, such as `#.*.#` and `*.#`, cost what one does.
+    """
+    found: list[str] = []
+    stars, many = 0, False
+    for word in (*words, ""):
+        if word == "*":
+            stars += 1
+        elif word == "#":
+            many = True
+        else:
+            found += ["*"] * stars + ["#"] * many + [word]
+            stars, many = 0, False
+    return found[:-1]
+
+
 class _Node(Generic[V]):
     """What patterns with the same first words share. Its wildcards are apart: a name's word `*` is a word."""
 
@@ -39,7 +57,7 @@ class _Node(Generic[V]):
         self.words: dict[str, _Node[V]] = {}
         self.one: _Node[V] | None = None
         self.many: _Node[V] | None = None
-        self.values: dict[V, None] = {}
+        self.values: dict[V, tuple[str, ...]] = {}  # and how the patterns were spelled that have led here
 
     def __bool__(self) -> bool:
         return bool(self.values or self.words) or self.one is not None or self.many is not None
@@ -87,12 +105,17 @@ class Matcher(Generic[V]):
 
     def add(self, pattern: str, value: V) -> bool:
         """Adds a pair; returns whether it is new. Adding it again changes nothing."""
-        is_pattern = self._is_pattern(pattern)
-        values = self._grow(pattern).values if is_pattern else self._names.setdefault(pattern, {})
-        if value in values:
+        if not self._is_pattern(pattern):
+            values = self._names.setdefault(pattern, {})
+            is_new = value not in values
+            values[value] = None
+            return is_new
+        ways = self._grow(pattern).values
+        spelled = ways.get(value, ())
+        if pattern in spelled:
             return False
-        values[value] = None
-        self._patterns += is_pattern
+        ways[value] = (*spelled, pattern)
+        self._patterns += 1
         return True
 
     def remove(self, pattern: str, value: V) -> None:
@@ -118,7 +141,7 @@ class Matcher(Generic[V]):
             return list(exact)
         found = dict.fromkeys(exact)
         for node in nodes:
-            found.update(node.values)
+            found.update(dict.fromkeys(node.values))
         return list(found)
 
     def _is_pattern(self, text: str) -> bool:
@@ -126,20 +149,27 @@ class Matcher(Generic[V]):
 
     def _grow(self, pattern: str) -> _Node[V]:
         node = self._root
-        for word in self._path(pattern):
+        for word in normal_form(self._path(pattern)):
             node = node.child(word) or node.grow(word)
         return node
 
     def _remove_pattern(self, pattern: str, value: V) -> None:
         trail: list[tuple[_Node[V], str]] = []
         node = self._root
-        for word in self._path(pattern):
+        for word in normal_form(self._path(pattern)):
             trail.append((node, word))
             child = node.child(word)
             if child is None:
                 raise KeyError(pattern)
             node = child
-        del node.values[value]
+        spelled = node.values[value]
+        if pattern not in spelled:
+            raise KeyError(pattern)
+        left = tuple(each for each in spelled if each != pattern)
+        if left:
+            node.values[value] = left
+        else:
+            del node.values[value]
         self._patterns -= 1
         while trail and not node:
             node, word = trail.pop()

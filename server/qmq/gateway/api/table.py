@@ -273,7 +273,7 @@ OPERATIONS: tuple[Operation, ...] = (
         errors=("not-found", "bad-destination", "bad-pattern", "bad-header", "bad-operation"), shown={"found": True},
     ),
     Operation(
-        "list_connections", "GET", "/connections", "The node's connections, by name; 300 at most.", _PAGE,
+        "list_connections", "GET", "/connections", "The node's connections, by name; 100 at most.", _PAGE,
         answer=fields({"connections": items({"type": "object"}), **_MORE}),
     ),
     Operation(
