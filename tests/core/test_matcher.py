@@ -193,3 +193,15 @@ def test_pattern_and_its_normal_form_are_two_pairs():
     assert sorted(matcher.match("/topic/a")) == [1, 2]
     matcher.remove("/topic/#.*", 1)
     assert matcher.match("/topic/a") == [2]
+
+
+def test_value_of_two_patterns_that_say_the_same_stays_until_both_are_gone():
+    matcher = Matcher()
+    assert matcher.add("/topic/#.*", 1) and matcher.add("/topic/*.#", 1) and not matcher.add("/topic/*.#", 1)
+    matcher.remove("/topic/#.*", 1)
+    assert matcher.match("/topic/a") == [1]
+    with pytest.raises(KeyError):
+        matcher.remove("/topic/#.*", 1)
+    matcher.remove("/topic/*.#", 1)
+    assert matcher.match("/topic/a") == []
+    assert not matcher._root
