@@ -86,7 +86,7 @@ class Link {
     /** @private @const {!Owner} */
     this.owner_ = owner;
     /** @private @const {number} */
-    this.beat_ = options.heartBeat === undefined ? BEAT : options.heartBeat;
+    this.beat_ = options.heartBeat === undefined ? BEAT : Math.round(options.heartBeat);
     /** @private {?Heartbeat} Of the open connection. */
     this.heartbeat_ = null;
     // What is wrong with the page's headers is told now.

@@ -88,6 +88,37 @@ def test_node_uses_every_form_of_the_package():
     assert run("node", "tests/js/dist_use.cjs") == ""
 
 
+CARELESS = """
+const {connect} = require('./js/dist/qmq.js');
+const {FakeTransport} = require('./js/dist/qmq-testing.js');
+const fake = new FakeTransport();
+const client = connect('http://h/stomp', {transports: [fake]});
+fake.accept().then(async () => {
+  client.publish('/nowhere', 'x');
+  client.publish('/topic/a', new Map());
+  client.publish('/topic/a', new Blob(['x']), {headers: {k: null}});
+  client.request('/queue/a', 'x');
+  client.subscribe('/nowhere', (m) => { m.ack(); m.reply('x'); });
+  for (const frame of fake.takeAllSent()) {
+    fake.receive('ERROR', {'code': 'forbidden', 'fatal': 'false', 'receipt-id': frame.headers.get('receipt')});
+  }
+  client.subscribe('/topic/a', (m) => { m.ack(); m.reply('x'); }).unsubscribe();
+  client.publish('/topic/b', 'x');
+  client.dispose();
+  client.publish('/topic/a', 'x');
+  client.request('/topic/a', 'x');
+  client.subscribe('/topic/a', () => {});
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  const code = await client.publish('/topic/a', 'x').catch((error) => error.code);
+  console.log(code);
+});
+"""
+
+
+def test_node_program_that_waits_for_nothing_goes_on():
+    assert run("node", "-e", CARELESS) == "closed\n"
+
+
 def test_types():
     assert run("node_modules/.bin/tsc", "-p", "tests/js/tsconfig.json") == ""
 

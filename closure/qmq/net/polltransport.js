@@ -153,20 +153,25 @@ class PollTransport {
   }
 
   /**
-   * One request that sends. Its connection may have died without a word.
+   * One request that sends. Its connection may have died without a word, so it is
+   * made again on another; or the server may let it wait, so that is done less
+   * and less often.
    * @param {string} path
    * @param {!Blob} body
    * @return {!Promise<?Response>}
    * @private
    */
   async say_(path, body) {
-    const abort = new AbortController();
-    const timer = setTimeout(
-        () => abort.abort(), Math.max(SENDING, this.patience_) + body.size / SLOWEST);
-    try {
-      return await this.post_(path + this.ack_, body, abort.signal);
-    } finally {
-      clearTimeout(timer);
+    for (let limit = Math.max(SENDING, this.patience_) + body.size / SLOWEST;; limit *= 2) {
+      const abort = new AbortController();
+      const timer = setTimeout(() => abort.abort(), limit);
+      try {
+        return await this.post_(path + this.ack_, body, abort.signal);
+      } catch (error) {
+        if (!abort.signal.aborted || this.isClosed_) throw error;
+      } finally {
+        clearTimeout(timer);
+      }
     }
   }
 

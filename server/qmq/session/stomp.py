@@ -221,6 +221,8 @@ class Session:
                 self._answer_fault(head, error)
                 if self.ending is not None:
                     return True
+                if clock() > deadline and length_hint(frames):
+                    return False
 
     def _keep(self, frames: Iterable[stomp.Frame], octets: int) -> None:
         """Keeps what a client says before it knows whether it may come in. Its connection is not read any more."""
