@@ -19,7 +19,7 @@ from running import until
 
 PAGE = b"<!doctype html><meta charset=utf-8><title>hostile</title><h1>You have won</h1>"
 
-# Each gives what it got: 'refused' is what all of them must give. In `at` is the node's URL.
+# Each gives what it got: 'refused', or that it can read so, is what all of them must give. In `at` is the node's URL.
 TRIES = {
     "WebSocket": """
         return new Promise((done) => {
@@ -178,9 +178,13 @@ return reply.json().connections.map((each) => each.transport);
 """
 
 
+NO_DEMO = ("--no-demo",)  # a demo lets pages of this machine in
+
+
+@pytest.mark.parametrize("gateway", [NO_DEMO], indirect=True)
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 def test_a_hostile_page_gets_nothing_and_does_nothing(gateway, pages, host):
-    """Whatever it tries, no connection is made, nothing is published, and what is answered it cannot read."""
+    """Whatever it tries, no connection is made, nothing is published; all that it can read is that it is refused."""
     watch = pages("/")
     watch.run(LISTEN)
     mine = watch.run(LOOK)  # of the landing page itself, and the one that was just made
@@ -188,7 +192,7 @@ def test_a_hostile_page_gets_nothing_and_does_nothing(gateway, pages, host):
         page = pages("/", url=f"http://{host}:{port}")
         for name, script in TRIES.items():
             got = page.run(f"const at = arguments[0];\n{script}", gateway.url)
-            assert (name, got) == (name, "refused")
+            assert (name, got) in ((name, "refused"), (name, "answered 403"))
         connections = watch.run(LOOK)  # while the page is still there, with its frames
     assert sorted(connections) == sorted(mine)
     until(lambda: watch.run("return got.length") == 2)
@@ -210,6 +214,35 @@ def test_the_same_tries_come_in_where_they_are_allowed(gateway, pages):
         page = pages("/", url=f"http://127.0.0.1:{port}")
         for name in OPEN:
             assert (name, page.run(f"const at = arguments[0];\n{TRIES[name]}", gateway.url)) == (name, OPEN[name])
+
+
+CONNECT = """
+const {connect} = await import(arguments[0] + '/qmq.mjs');
+const heard = [];
+const say = (text) => heard.push(text);
+const client = connect(arguments[0] + '/stomp', {onstate: say, onerror: (e) => say(e.code)});
+while (heard.at(-1) !== 'open' && heard.at(-1) !== 'closed') await new Promise((done) => setTimeout(done, 10));
+const told = [...heard];
+client.dispose();
+return told;
+"""
+
+
+@pytest.mark.parametrize("gateway", [NO_DEMO], indirect=True)
+def test_our_client_says_that_its_page_may_not_connect_and_stops(gateway, pages):
+    """The browser says nothing of a WebSocket that is refused; the next transport can read why."""
+    with hostile_site() as port:
+        page = pages("/", url=f"http://127.0.0.1:{port}")
+        assert page.run(CONNECT, gateway.url) == ["bad-origin", "closed"]
+    refused = [line for line in gateway.lines() if "are refused" in line]
+    assert len(refused) == 1
+    assert f'allowed_origins = ["http://127.0.0.1:{port}"]' in refused[0]
+
+
+def test_a_demo_lets_pages_of_this_machine_in(gateway, pages):
+    with hostile_site() as port:
+        page = pages("/", url=f"http://localhost:{port}")
+        assert page.run(CONNECT, gateway.url) == ["open"]
 
 
 LOAD = """
@@ -260,7 +293,7 @@ return [await publish(), await connect(), await poll()];
 """
 
 
-@pytest.mark.parametrize("gateway", [BY_COOKIE, (*BY_COOKIE, "--allowed-origins", "*")], indirect=True)
+@pytest.mark.parametrize("gateway", [(*BY_COOKIE, *NO_DEMO), (*BY_COOKIE, "--allowed-origins", "*")], indirect=True)
 def test_a_cookie_counts_for_own_pages_only(gateway, pages):
     """Not even for pages of other origins that may connect: those have to show who their user is themselves."""
     own = pages("/")
@@ -273,5 +306,5 @@ def test_a_cookie_counts_for_own_pages_only(gateway, pages):
         assert f"session={token}" in other.run("return document.cookie")  # a port makes no other site
         got = other.run(ENTER, gateway.url)
         other.close()
-    assert got == (["login-required"] * 3 if "*" in gateway._options else ["refused"] * 3)
+    assert got == (["login-required"] * 3 if "*" in gateway._options else ["refused", "refused", "answered 403"])
     own.run("document.cookie = 'session=; path=/; max-age=0'")
