@@ -293,20 +293,23 @@ class Hub:
         self._flush(_PASSES)
         self._dirty = later + self._dirty
         self.settle()
-        if self.replays:
-            for replay, reason in self.replays.take_turns():
-                try:
-                    replay.outbox.sink.hang_up(reason)
-                except Exception as error:
-                    end_client(replay.outbox.sink, error)
-        self.replays.clear(self.passes)
-        if self.busy and not self._awake:
+        if self.replays.active:
+            self._catch_up()
+        if not self._awake and self.busy:
             self._wake_up()
+
+    def _catch_up(self) -> None:
+        """Gives turns to those who catch up, and sends those away who cannot."""
+        for replay, reason in self.replays.take_turns(self.passes):
+            try:
+                replay.outbox.sink.hang_up(reason)
+            except Exception as error:
+                end_client(replay.outbox.sink, error)
 
     @property
     def busy(self) -> bool:
         """Whether there is something to flush."""
-        return bool(self._dirty or self._owing or self._unsettled or self.replays)
+        return bool(self._dirty or self._owing or self._unsettled or (self.replays.active and self.replays))
 
     def _wake_up(self) -> None:
         self._awake = True

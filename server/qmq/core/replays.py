@@ -93,9 +93,13 @@ class Replays:
     Args:
         hub: Whose.
 
+    Attributes:
+        active: Whether anybody wants a turn, or something is at hand.
+
     """
 
     def __init__(self, hub: Hub) -> None:
+        self.active = False
         self._hub = hub
         self._owners: deque[object] = deque()  # those who want a turn
         self._waiting: dict[object, deque[Reader]] = {}  # what each of them reads
@@ -110,6 +114,7 @@ class Replays:
 
     def add(self, reader: Reader) -> None:
         """Lets a reader have a turn in one of the next passes."""
+        self.active = True
         self._open.add(reader)
         waiting = self._waiting.get(reader.owner)
         if waiting is None:
@@ -121,23 +126,16 @@ class Replays:
         """Notes that a reader needs nothing any more."""
         self._open.discard(reader)
 
-    def clear(self, number: int) -> None:
-        """Gives up what is at hand, if nobody has read for a while.
+    def take_turns(self, number: int) -> list[tuple[Replay, QmqError]]:
+        """Gives turns to a few; in each pass while it is active.
 
         Args:
             number: Of the pass.
 
-        """
-        if self._open:
-            self._read = number
-        elif self._scans or self._pieces or self._found:
-            self._pieces.clear()
-            if number - self._read > _AT_HAND:
-                self._scans.clear()
-                self._found.clear()
+        Returns:
+            Those that are to be sent away, and why.
 
-    def take_turns(self) -> list[tuple[Replay, QmqError]]:
-        """Gives turns to a few; returns those that are to be sent away, and why."""
+        """
         given = 0
         failed: list[tuple[Replay, QmqError]] = []
         for _ in range(REPLAYS_PER_PASS):
@@ -157,7 +155,19 @@ class Replays:
             self._go_on(reader.owner, again)
             if given > _REPLAY_OCTETS:
                 break
+        if self._open:
+            self._read = number
+        else:
+            self._clear(number)
         return failed
+
+    def _clear(self, number: int) -> None:
+        """Gives up what is at hand, if nobody has read for a while."""
+        self._pieces.clear()
+        if number - self._read > _AT_HAND:
+            self._scans.clear()
+            self._found.clear()
+            self.active = bool(self._owners)
 
     def _next(self) -> Reader | None:
         """Whose turn it is. It stays the first that its owner waits with, until `_go_on`."""
@@ -201,6 +211,7 @@ class Replays:
 
     def keep(self, scan: Scan) -> None:
         """Has a scan at hand for whoever is to read on from there."""
+        self.active = True
         self._scans[scan.pattern, scan.position] = scan
         if len(self._scans) > _SCANS:
             self._scans.popitem(last=False)
