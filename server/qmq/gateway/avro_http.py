@@ -201,7 +201,10 @@ class AvroHandler(Problems):
         self.holds.discard(hold)
 
     def on_connection_close(self) -> None:
-        super().on_connection_close()  # who waits for the body is told that it does not come
+        super().on_connection_close()  # who waits for the body is told that it does not come,
+        # in the next pass, by an error whose frames know this request: it is not to know the error.
+        asyncio.get_running_loop().call_soon(setattr, self.request, "_body_future", None)
+        self._break_cycles()  # as Tornado does with what is finished
         self._gone = True
         if self._hold is not None:
             self._hold.end()

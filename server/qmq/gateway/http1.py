@@ -110,8 +110,9 @@ class ServerConnection(HTTP1ServerConnection):
                 going_on = await connection.read_response(delegate.start_request(self, connection))
                 if going_on:
                     await asyncio.sleep(0)
-        except (StreamClosedError, asyncio.CancelledError):
-            pass
+        except (StreamClosedError, asyncio.CancelledError) as error:
+            # Its frames know the future that has it: all that the request had would stay until a full collection.
+            error.__traceback__ = None
         finally:
             delegate.on_close(self)
 
