@@ -100,11 +100,16 @@ def test_a_token_that_expires_ends_the_connection_and_a_new_one_begins_another(p
     assert (said(page)["errors"], said(page)["asked"]) == ([{"code": "token-expired", "retry": True}], 3)
 
 
-def test_what_is_forbidden_is_the_end(pages):
+def test_what_is_forbidden_is_refused_alone(pages):
     page = pages("/demo/")
     page.run(CONNECT, {}, [token(time.time() + 60)])
-    page.run("await client.publish('/topic/open.a', 'hello'); client.subscribe('/topic/alice', () => {})")
-    assert page.run("return client.closed.then((error) => error.code + ': ' + error.detail)") == (
+    page.run("await client.publish('/topic/open.a', 'hello'); window.sub = client.subscribe('/topic/alice', () => {})")
+    assert page.run("return sub.ready.catch((error) => error.code + ': ' + error.detail)") == (
         "forbidden: token 'bob' may not subscribe /topic/alice"
     )
-    assert said(page)["state"] == "closed"
+    assert page.run("return client.publish('/topic/alice', 'x').catch((error) => error.code)") == "forbidden"
+    page.run("await client.publish('/topic/open.a', 'again')")
+    until(lambda: said(page)["got"] == ["hello", "again"])
+    assert said(page)["state"] == "open"
+    # That of the subscription, which has no function of its own.
+    assert said(page)["errors"] == [{"code": "forbidden", "retry": False}]
