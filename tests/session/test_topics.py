@@ -8,6 +8,8 @@ from qmq.core.subscription import Bounds
 from qmq.session.topics import Lookup, Start, position_of, subscribe
 from qmq.session.waiter import Frameless
 
+BOUNDS = Bounds(10, 100)
+
 
 @pytest.fixture
 def world():
@@ -78,3 +80,41 @@ def test_a_subscriber_is_told_where_it_begins(world, start, cursor, recovered, b
     world.publish("/topic/a", "6")
     world.pass_time()
     assert got == bodies
+
+
+def test_coming_back_to_one_of_many_patterns_costs_what_was_missed():
+    """A thousand who come back among ten thousand topics look at their own, and at none if nothing was missed."""
+    world = World()
+    for number in range(10_000):
+        world.publish(f"/topic/user.{number // 10}.s{number % 10}", "x")
+    world.hub.flush()
+    steps = []
+    walk = world.history.walk
+
+    def counted(*args, **more):
+        for store in walk(*args, **more):
+            steps.append(store)
+            yield store
+
+    world.history.walk = counted
+    client = world.client()
+    for number in range(1000):
+        subscribe(world.hub, f"/topic/user.{number}.#", Frameless(), client.outbox, BOUNDS, Start("node.e.10000"))
+    assert len(steps) <= 2 * 1000
+    steps.clear()
+    for number in range(1000):
+        back = subscribe(world.hub, f"/topic/user.{number}.*", Frameless(), client.outbox, BOUNDS, Start("node.e.0"))
+        assert (back.cursor, back.recovered) == (f"node.e.{number * 10}", True)
+    assert len(steps) <= 20 * 1000
+
+
+def test_whether_anything_is_missing_is_not_looked_for_without_end():
+    """With a pattern whose words do not narrow it, where everything has lost something: it may be missing."""
+    world = World(keep=[("/topic/#", Keep(messages=0))])
+    for number in range(9000):
+        world.publish(f"/topic/t.{number}", "x")
+        if number % 100 == 0:
+            world.hub.flush()
+    assert position_of(world.hub, "/topic/#.none", Start("node.e.0")) == (None, False)
+    assert position_of(world.hub, "/topic/#.none", Start("node.e.8000")) == (8000, True)
+    assert position_of(world.hub, "/topic/u.#", Start("node.e.0")) == (0, True)
