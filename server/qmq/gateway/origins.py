@@ -75,8 +75,8 @@ class Origins:
         if page == "null":
             return (
                 "browsers say null for a page that was opened as a file, and for frames in a sandbox of any site; "
-                'serve the page over HTTP instead, for example with --static FOLDER; "null" in allowed_origins lets all '
-                "of these in"
+                'serve the page over HTTP instead, for example with --static FOLDER; "null" in allowed_origins lets '
+                "all of these in"
             )
         if origin_pattern(page) is None:
             return "it is no origin that could be allowed"
