@@ -11,6 +11,7 @@ from tests.fuzz.harness import pieces
 from tests.worlds import World
 
 LOGIN = b"CONNECT\naccept-version:1.2\nhost:h\n\n\0"
+REFUSALS = LOGIN.replace(b"\n\n", b"\nrefusals:true\n\n")
 
 
 def frame(command, body=b"", **headers):
@@ -35,10 +36,14 @@ SEEDS = [
     LOGIN + frame("SEND", b"x", destination="/topic/a", idempotency_key="k") * 2,
     LOGIN.replace(b"1.2", b"1.0") + b"SUBSCRIBE\ndestination: /topic/a\n\n\0" + SEND, LOGIN * 2,
     b"STOMP\n\n\0", b"\n\n",
+    REFUSALS + SUBSCRIBE * 2 + SEND + frame("SEND", destination="/nowhere") + frame("ACK", id="9.9") + SEND,
+    REFUSALS + frame("BEGIN", transaction="t") + frame("SEND", b"z", destination="/queue/a", transaction="t")
+    + frame("SEND", destination="/nowhere", transaction="t") + frame("COMMIT", transaction="t", receipt="c"),
+    REFUSALS + frame("SUBSCRIBE", id="7", destination="/exchange/own/a", x_max_length="0") + frame("DISCONNECT"),
     LOGIN + frame("SUBSCRIBE", id="6", destination="/queue/own", exclusive="true", auto_delete="true", expires="1"),
 ]  # fmt: skip
 TOKENS = [
-    b"\n", b"\0", b"\n\n\0", b":", LOGIN, SEND, SUBSCRIBE, CONSUME, b"/topic/", b"/queue/", b"/temp-queue/",
+    b"\n", b"\0", b"\n\n\0", b":", LOGIN, REFUSALS, SEND, SUBSCRIBE, CONSUME, b"/topic/", b"/queue/", b"/temp-queue/",
     b"/exchange/own/", b"transaction:t\n", b"receipt:r\n", b"ack:client\n", b"id:1\n", b"expiration:1\n", b"cursor:",
     b"from:earliest\n", b"prefetch-count:1\n", b"max-length:1\n", b"x-dead-letter:/queue/b\n",
     b"reply-to:/temp-queue/r\n", b"/manage/list",
@@ -56,7 +61,10 @@ def check(data):
     ended = client.session.ending
     frames = client.got()
     assert frames or ended is None
-    if ended is not None and "ERROR" in [command for command, _, _ in frames]:
+    fatal = [headers for command, headers, _ in frames if command == "ERROR" and "fatal" not in headers]
+    if ended is None:
+        assert not fatal
+    elif fatal:
         assert frames[-1][0] == "ERROR" and frames[-1][1]["code"] == ended.name
         assert ended.name != "internal-error"
     client.session.close()
