@@ -26,6 +26,7 @@ from qmq import __version__, logs, ready
 from qmq.certificates import server_context
 from qmq.cli_clients import manage, pub, request, sub
 from qmq.cli_logins import hash_password, token
+from qmq.collector import Collector
 from qmq.config import OPTIONS, Config, Option, load, unknown_variables
 from qmq.errors import ConfigError, QmqError
 from qmq.logqueue import LogQueue
@@ -111,10 +112,12 @@ async def _serve(settings: Config, reread: Callable[[], Config], lines: LogQueue
     loop.add_signal_handler(signal.SIGHUP, reload)
     await node.start()
     gc.freeze()
+    collector = Collector(lambda: node.hub.passes)
     for at in node.listen:
         host = f"[{at['host']}]" if ":" in at["host"] else at["host"]
         output.put(f"qmq {settings.name} listens on {at['scheme']}://{host}:{at['port']}")
     await stopped.wait()
+    collector.stop()
     await node.stop()
 
 
