@@ -6,7 +6,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 APT := $(SUDO) apt-get install -y --no-install-recommends
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test style types unit e2e js docs bench bench-peers autobahn fuzz clean
+.PHONY: run test style types unit stalls e2e js docs bench bench-peers autobahn fuzz clean
 
 # `make run PORT=9000` serves the pages there, and STOMP on any free port; `make run ARGS="--threads 2"` adds options.
 run: $(VENV)/run.stamp  ## A gateway with its demo pages on http://127.0.0.1:8000
@@ -24,6 +24,9 @@ types: $(VENV)/test.stamp
 
 unit: $(VENV)/test.stamp node_modules/.package-lock.json browser
 	$(BIN)/pytest -n 2 --dist worksteal
+
+stalls: $(VENV)/test.stamp  ## What takes more than 20 ms of a loop, in the tests of the gateway; to be looked at by hand
+	QMQ_SLOW_CALLBACKS=20 $(BIN)/pytest tests/gateway
 
 e2e: $(VENV)/test.stamp browser
 	$(BIN)/pytest e2e

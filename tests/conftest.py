@@ -18,6 +18,7 @@ from tornado.ioloop import IOLoop
 from qmq import cli
 from qmq.config import make
 from qmq.node import Node
+from tests import loopguard
 from tests.authority import Authority
 from tests.processes import one_line
 
@@ -44,6 +45,17 @@ class Guard(logging.Handler):
     def expect(self, pattern):
         """Lets lines pass that the pattern finds."""
         self.expected.append(pattern)
+
+
+loopguard.install()
+
+
+@pytest.fixture(autouse=True)
+def unblocked():
+    """Fails the test if anything on a loop did what may block (see `loopguard`)."""
+    loopguard.found.clear()
+    yield
+    assert not loopguard.found, "on a loop: " + "\n".join(loopguard.found)
 
 
 @pytest.fixture(autouse=True)

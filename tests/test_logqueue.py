@@ -107,6 +107,17 @@ def test_a_pipe_that_does_not_block_is_waited_for():
     os.close(writing)
 
 
+def test_what_is_put_into_words_later_follows_its_line():
+    reading, writing = pipe()
+    queue = LogQueue(writing)
+    queue.put("a", lambda: "  b\n  c")
+    queue.put("d", lambda: 1 / 0)
+    queue.put("e")
+    assert read_all(reading, b"e\n") == ["a", "  b", "  c", "d", "e"]
+    os.close(reading)
+    os.close(writing)
+
+
 def test_nowhere_is_nowhere():
     queue = LogQueue(None)
     queue.put("x")

@@ -55,3 +55,24 @@ def test_not_in_a_traceback_either():
     assert first == "INFO failed"
     assert all(line.startswith("    ") and line.isprintable() for line in rest)
     assert any("forged" in line for line in rest)
+
+
+def test_a_traceback_is_put_into_words_by_the_writing_thread():
+    script = """if True:
+        import logging, sys, threading, qmq.logs as logs
+        logs.setup("info")
+        opened = []
+        sys.addaudithook(lambda event, what: event == "open" and opened.append(threading.current_thread().name))
+        try:
+            {}["x\\ny"]
+        except KeyError:
+            logging.getLogger("qmq").exception("it %s", "failed")
+        logging.getLogger("qmq").info("%d", "no number")
+        assert "MainThread" not in opened, opened
+    """
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    first, *rest, last = done.stderr.splitlines()
+    assert first.endswith(" ERROR qmq: it failed")
+    assert all(line.startswith("    ") for line in rest)
+    assert "KeyError" in rest[-1]
+    assert last == "INFO qmq: cannot be put into words: TypeError"

@@ -16,9 +16,8 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -32,6 +31,9 @@ from qmq.errors import ConfigError, QmqError
 from qmq.logqueue import LogQueue
 from qmq.sections import Strings
 from qmq.stats import Stats
+
+if TYPE_CHECKING:
+    from qmq.node import Node
 
 log = logging.getLogger("qmq")
 
@@ -84,6 +86,8 @@ def serve(config: str | None, **flags: Any) -> None:
     # Whoever waits for the ready file is not to take that of an earlier run for ours, whatever goes wrong now.
     ready.remove(flags["ready_file"] or os.environ.get("QMQ_READY_FILE", ""))
     settings = _load(config, flags)
+    from qmq.node import Node  # before there is a loop, and not for commands that are clients
+
     lines = logs.setup(settings.log_level)
     for line in unknown_variables():
         log.warning("%s", line)
@@ -91,13 +95,11 @@ def serve(config: str | None, **flags: Any) -> None:
     # A gateway makes no cycles per message, and a full collection over many
     # connections would stall all of them: look seldom.
     gc.set_threshold(5_000, 200, 50)
-    asyncio.run(_serve(settings, lambda: _load(config, flags), lines))
+    asyncio.run(_serve(Node(settings, lambda: _load(config, flags)), lines))
 
 
-async def _serve(settings: Config, reread: Callable[[], Config], lines: LogQueue) -> None:
-    from qmq.node import Node
-
-    node, output = Node(settings, reread), logs.queue_of(sys.stdout)
+async def _serve(node: Node, lines: LogQueue) -> None:
+    output = logs.queue_of(sys.stdout)
     lines.on_drop = Dropped(node.stats, lines).notice
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -115,7 +117,7 @@ async def _serve(settings: Config, reread: Callable[[], Config], lines: LogQueue
     collector = Collector(lambda: node.hub.passes)
     for at in node.listen:
         host = f"[{at['host']}]" if ":" in at["host"] else at["host"]
-        output.put(f"qmq {settings.name} listens on {at['scheme']}://{host}:{at['port']}")
+        output.put(f"qmq {node.config.name} listens on {at['scheme']}://{host}:{at['port']}")
     await stopped.wait()
     collector.stop()
     await node.stop()

@@ -44,18 +44,24 @@ class LogQueue:
         self._most = most
         self._told = told
         self._untold = 0  # of those dropped
-        self._lines: deque[bytes] = deque()
+        self._lines: deque[tuple[bytes, Callable[[], str] | None]] = deque()
         self._waiting = 0  # bytes, also of what is being written
         self._state = threading.Condition(threading.Lock())
         self._thread: threading.Thread | None = None
 
-    def put(self, line: str) -> None:
-        """Has a line written soon, or drops it. A line end is added."""
+    def put(self, line: str, more: Callable[[], str] | None = None) -> None:
+        """Has a line written soon, or drops it. A line end is added.
+
+        Args:
+            line: It.
+            more: Makes the lines after it, on the writing thread: to put a traceback into words takes files.
+
+        """
         data = line.encode("utf-8", "backslashreplace") + b"\n"
         with self._state:
             room = len(self._lines) < self._most and self._waiting + len(data) <= MOST_BYTES
             if room and self._descriptor is not None:
-                self._lines.append(data)
+                self._lines.append((data, more))
                 self._waiting += len(data)
                 self._state.notify_all()
                 if self._thread is None:
@@ -81,21 +87,20 @@ class LogQueue:
             with self._state:
                 self._state.wait_for(lambda: bool(self._lines))
                 lines = self._take()
-            data = b"".join(lines)
-            lost = not _write(self._descriptor, data)
+            lost = not _write(self._descriptor, b"".join([data + _words(more) for data, more in lines]))
             with self._state:
-                self._waiting -= len(data)
+                self._waiting -= sum(len(data) for data, _ in lines)
                 self._state.notify_all()
             if lost:
                 self._drop(len(lines))
             elif self._untold:
                 self._tell()
 
-    def _take(self) -> list[bytes]:
+    def _take(self) -> list[tuple[bytes, Callable[[], str] | None]]:
         lines, size = [], 0
         while self._lines and size < _PIECE:
             lines.append(self._lines.popleft())
-            size += len(lines[-1])
+            size += len(lines[-1][0])
         return lines
 
     def _drop(self, count: int) -> None:
@@ -115,6 +120,13 @@ class LogQueue:
 
     def __repr__(self) -> str:
         return f"<log queue of {len(self._lines)} lines, {self.dropped} dropped>"
+
+
+def _words(more: Callable[[], str] | None) -> bytes:
+    try:
+        return more().encode("utf-8", "backslashreplace") + b"\n" if more is not None else b""
+    except Exception:  # the line before it stands
+        return b""
 
 
 def _write(descriptor: int | None, data: bytes) -> bool:

@@ -14,7 +14,9 @@ import logging
 import sys
 import time
 from collections.abc import Callable
-from typing import TextIO
+from copy import copy
+from traceback import TracebackException
+from typing import Any, TextIO
 
 from qmq.logqueue import LogQueue
 
@@ -36,8 +38,11 @@ class OneLine(logging.Formatter):
         return super().formatMessage(record)
 
     def formatException(self, ei: object) -> str:
-        lines = super().formatException(ei).splitlines()  # type: ignore[arg-type]
-        return "\n".join([f"    {printable(line)}" for line in lines])
+        return _indented(super().formatException(ei))  # type: ignore[arg-type]
+
+
+def _indented(text: str) -> str:
+    return "\n".join([f"    {printable(line)}" for line in text.splitlines()])
 
 
 class Queued(logging.Handler):
@@ -49,12 +54,23 @@ class Queued(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            self.queue.put(self.format(record))
+            line = copy(record)
+            line.exc_info = line.exc_text = None
+            self.queue.put(self.format(line), _traceback_of(record.exc_info))
         except Exception as error:  # arguments that do not fit their text; never a traceback on the loop's thread
             self.queue.put(f"{record.levelname} {record.name}: cannot be put into words: {type(error).__name__}")
 
     def flush(self) -> None:
         """Nothing: who logs does not wait. They are flushed at exit."""
+
+
+def _traceback_of(raised: Any) -> Callable[[], str] | None:
+    """What puts a traceback into words later: that reads the files it speaks of. It keeps nothing else alive."""
+    kind, error, trace = raised or (None, None, None)
+    if kind is None or error is None:
+        return None
+    found = TracebackException(kind, error, trace, lookup_lines=False)
+    return lambda: _indented("".join(found.format()))
 
 
 def setup(level: str) -> LogQueue:

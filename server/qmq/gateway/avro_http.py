@@ -20,6 +20,7 @@ from qmq.gateway.body import Body
 from qmq.gateway.gateway import Gateway
 from qmq.gateway.handlers import Problems, answer_options, preflight, refuse, shared_with_page
 from qmq.gateway.hold import Hold
+from qmq.loops import aside
 from qmq.session.access import Rights
 from qmq.session.avro import Avro, Pending, protocol
 from qmq.wire import avro
@@ -49,7 +50,7 @@ class Protocol:
         self.hash = md5(self.text.encode(), usedforsecurity=False).digest()
         self._responder: Responder | None = None
 
-    def responder(self) -> Responder:
+    async def responder(self) -> Responder:
         """What reads calls, and may be used by several threads.
 
         Raises:
@@ -58,11 +59,15 @@ class Protocol:
         """
         if self._responder is None:
             try:
-                from qmq.wire.avro_calls import Responder
+                self._responder = await aside(self._load)  # it reads files
             except ImportError as error:
                 raise QmqError("not-installed", "fastavro") from error
-            self._responder = Responder(self.text)
         return self._responder
+
+    def _load(self) -> Responder:
+        from qmq.wire.avro_calls import Responder
+
+        return Responder(self.text)
 
 
 def routes(gateway: Gateway, protocol: Protocol) -> list[Any]:
@@ -141,7 +146,7 @@ class AvroHandler(Problems):
             gateway.check_pace(address, self._body.size, 1)
             octets = self._message()
             rights = await self._rights()  # first: to read what strangers send costs more
-            call = self.protocol.responder().read(octets)
+            call = (await self.protocol.responder()).read(octets)
             before = gateway.operations.published
             reply = self.calls.answer(rights, call)
         except QmqError as error:

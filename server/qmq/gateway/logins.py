@@ -35,6 +35,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("qmq.gateway")
 
+ssl.cert_time_to_seconds(
+    "Jan  1 00:00:00 2000 GMT"
+)  # what it needs is loaded now, not when the first certificate comes
+
 _REMEMBERED = 1000  # passwords and tokens that were right
 _NOBODY = "\0"  # no user's name, for tokens that are remembered
 _REMEMBERED_SECONDS = 60.0

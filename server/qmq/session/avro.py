@@ -33,9 +33,12 @@ _KEPT = "avro"  # in envelopes: the content type and the other headers
 Values: TypeAlias = Mapping[str, Any]
 
 
+_PROTOCOL = Path(__file__).with_name("qmq.avpr").read_text("utf-8")
+
+
 def protocol() -> str:
     """The text of our protocol."""
-    return Path(__file__).with_name("qmq.avpr").read_text("utf-8")
+    return _PROTOCOL
 
 
 @dataclass(frozen=True, slots=True)
