@@ -157,3 +157,15 @@ def test_one_that_guesses_is_told_when_to_come_back(clock):
         pass
     assert error.value.code.name == "too-many-logins"
     assert error.value.retry_after == 1001
+
+
+def test_who_could_be_looked_at_later_may_wait(clock):
+    lockout = locked(clock)
+    assert not lockout.crowded("a", b"x")
+    with ExitStack() as stack:
+        for number in range(10):
+            assert not lockout.crowded("a", b"x")
+            stack.enter_context(lockout.trying("a", b"%d" % number))
+        assert lockout.crowded("a", b"x")
+        assert not lockout.crowded("b", b"x")
+    assert not lockout.crowded("a", b"x")  # those were right

@@ -1,5 +1,6 @@
 """Who gets in, on every transport, with every kind of credential, and what it may do there."""
 
+import asyncio
 import threading
 import time
 
@@ -280,6 +281,17 @@ async def test_one_broken_script_does_not_lock_an_office_out(guarded, enter_all,
     assert len(tried) <= 3 + 1 + 11
     await enter_all(node, "tcp", Shown("alice", "right"))  # is known by now
     await enter_all(node, "tcp", Shown("token", token("bob")))  # a token is always looked at
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_a_whole_office_logs_in_although_one_of_it_guesses(guarded, enter_all):
+    many = {f"user{number}": hashed(f"right{number}", cost=4) for number in range(40)}
+    users = tuple({"name": name, "password": password} for name, password in many.items())
+    node = await guarded(limits__login_failures=1, users=users)
+    for number in range(3):
+        with pytest.raises(Refused):
+            await enter_all(node, "tcp", Shown("user0", f"guess {number}"))
+    await asyncio.gather(*[enter_all(node, "tcp", Shown(f"user{number}", f"right{number}")) for number in range(40)])
 
 
 @pytest.mark.gen_test(timeout=20)

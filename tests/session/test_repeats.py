@@ -149,3 +149,17 @@ def test_nobody_makes_a_publish_of_somebody_else_vanish():
     for name in ("bob", "ann", "ann"):
         operations.publish(clients[name].session.rights, [Posting("/queue/json", name.encode(), {}, "k")])
     assert world.bodies("/queue/json") == ["bob", "ann"]
+
+
+def test_nobody_who_is_unknown_makes_a_publish_of_another_vanish():
+    """Who has not logged in may come back from elsewhere, and is known by what it publishes."""
+    world = World()
+    first, second = world.client(), world.client()
+    send(first, "mine", "k")
+    assert send(second, "yours", "k") == [("RECEIPT", "r")]
+    assert send(world.client(), "mine", "k") == [("RECEIPT", "r")]  # the first, come back
+    assert world.bodies("/queue/a") == ["mine", "yours"]
+    operations, rights = Operations(world.registry, world.limits, world.stats), first.session.rights
+    for body in (b"one", b"two", b"one"):
+        operations.publish(rights, [Posting("/queue/json", body, {}, "k")])
+    assert world.bodies("/queue/json") == ["one", "two"]

@@ -68,6 +68,17 @@ class Lockout:
                 return 0.0
             return max(found.last + self._wait(found.count) - self._clock(), 0.0)
 
+    def crowded(self, address: str, proof: bytes) -> bool:
+        """Whether a login from an address that guesses could be looked at once others of it have been found right."""
+        if not self.left(address):
+            return False
+        where = place(address)
+        with self._lock:
+            found = self._failures.get(where)
+            if found is None or proof in found.wrong or not self._trying.get(where):
+                return False
+            return self._trials(found) < 1
+
     @contextmanager
     def trying(self, address: str, proof: bytes, cheap: bool = False) -> Iterator[None]:
         """While a login is looked at, which takes a while; it has failed if an error leaves that has no `retry`.
@@ -139,13 +150,17 @@ class Lockout:
                 return False
             if cheap:
                 return True
-            now = self._clock()
-            found.trials = min(found.trials + (now - found.refilled) / _TRIAL_SECONDS, _TRIALS)
-            found.refilled = now
-            if found.trials < 1:
+            if self._trials(found) < 1:
                 return False
             found.trials -= 1
             return True
+
+    def _trials(self, found: _Failures) -> float:
+        """What may be tried by now. Under the lock."""
+        now = self._clock()
+        found.trials = min(found.trials + (now - found.refilled) / _TRIAL_SECONDS, _TRIALS)
+        found.refilled = now
+        return found.trials
 
     def _give_back(self, where: str) -> None:
         """What was right cost nothing: an office may log in as often as it likes."""

@@ -42,6 +42,8 @@ ssl.cert_time_to_seconds(
 _REMEMBERED = 1000  # passwords and tokens that were right
 _NOBODY = "\0"  # no user's name, for tokens that are remembered
 _REMEMBERED_SECONDS = 60.0
+_PATIENCE = 5.0  # seconds that a password waits for others of its address, which guesses
+_LOOK_AGAIN = 0.05  # seconds
 _LONGEST = 86_400.0  # seconds after which a timer looks again whether it is time
 
 
@@ -186,7 +188,10 @@ class Logins:
         remembered = self._recall(login, passcode)
         if remembered is not None:
             return remembered
-        with self._door.lockout.trying(address, self._digest(login, passcode)):
+        lockout, proof, end = self._door.lockout, self._digest(login, passcode), time.monotonic() + _PATIENCE
+        while lockout.crowded(address, proof) and time.monotonic() < end:  # noqa: ASYNC110  # of any loop
+            await asyncio.sleep(_LOOK_AGAIN)  # a whole office logs in
+        with lockout.trying(address, proof):
             principal = await self._try_password(login, passcode)
         self._remember(login, passcode, principal, _REMEMBERED_SECONDS)
         return principal

@@ -122,7 +122,7 @@ class Operations:
                 if not envelope.destination.startswith(TOPIC) and registry.memory.full:
                     raise QmqError("memory-full", "try again a little later")
             way = way_to(registry, envelope.destination)
-            key = key_of(rights, envelope, posting.key)
+            key = key_of(rights, envelope, posting.key, posting.body)
             publishings.append(Publishing(way, envelope, posting.body, False, key))
         return publishings
 

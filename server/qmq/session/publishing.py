@@ -20,6 +20,7 @@ from qmq.core.registry import Registry
 from qmq.errors import QmqError
 from qmq.session import stomp_headers
 from qmq.session.access import Rights
+from qmq.session.auth import Kind
 
 Publish: TypeAlias = Callable[[Envelope, bytes, bool], Any]
 
@@ -75,9 +76,18 @@ def envelope_of(destination: str, headers: Mapping[str, str], kept: Mapping[str,
     return Envelope(intern(destination), kept, priority=priority, ttl=None if ttl < 0 else ttl)
 
 
-def key_of(rights: Rights, envelope: Envelope, key: str) -> Key | None:
-    """What is remembered of a publish with an idempotency key: whose it is, and where it went; None without one."""
-    return (str(rights.principal), envelope.destination, key) if key else None
+def key_of(rights: Rights, envelope: Envelope, key: str, body: bytes) -> Key | None:
+    """What is remembered of a publish with an idempotency key: whose it is, and where it went; None without one.
+
+    All who have not logged in are one publisher, and may come back with another address. So what they say counts,
+    too: one can make nothing of another vanish that was not published.
+    """
+    if not key:
+        return None
+    principal = rights.principal
+    if principal.kind is Kind.ANONYMOUS:
+        key = f"{key} {len(body)} {hash(body):x}"  # by a secret of this process
+    return str(principal), envelope.destination, key
 
 
 def way_to(registry: Registry, destination: str) -> Publish:

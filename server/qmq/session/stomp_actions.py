@@ -157,7 +157,7 @@ class Actions:
                 self._in_sources().declare(envelope.destination, properties)
         publish = way_to(registry, envelope.destination)
         transaction = headers.get("transaction")
-        key = key_of(self._session.rights, envelope, stomp_headers.idempotency_key(headers))
+        key = key_of(self._session.rights, envelope, stomp_headers.idempotency_key(headers), body)
         if transaction is not None:
             self._in_transaction().add(transaction, Publishing(publish, envelope, body, text, key))
         elif key is not None:
