@@ -125,6 +125,9 @@ class Branch:
         the node's policy is for those that are there, too."""
         self.config = config
         self.gateway.use(config)
+        for server in self.servers.values():
+            if isinstance(server, Server):
+                server.use(config)
         self.gateway.review()
         for scheme, context in contexts.items():
             listener = self.servers.get(scheme)

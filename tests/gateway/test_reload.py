@@ -9,7 +9,7 @@ import pytest
 from qmq.config import load, make
 from qmq.session.passwords import hashed
 from tests.gateway.entrances import TRANSPORTS, Refused, Shown, bearer
-from tests.gateway.poll_peer import Http
+from tests.gateway.poll_peer import Http, problem
 from tests.helpers import until
 from tests.tokens import token
 
@@ -298,3 +298,15 @@ async def test_reload_that_takes_long_keeps_nobody_waiting(guarded, enter_all, t
     assert not reloading.done()
     go_on.set()
     await reloading
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_limits_of_requests_are_for_those_that_come(changing):
+    node, change = await changing()
+    await change(limits__body=1000)
+    for _ in range(4):  # with several threads, some of them
+        http = await Http.open(node.listen[0]["port"])
+        http.ask("/poll", b"x" * 500_000)
+        status, _, body = await http.answer()
+        assert (status, problem(body)) == (413, "frame-too-large")
+        http.close()

@@ -111,6 +111,11 @@ class Server(HTTPServer):
             max_buffer_size=limits.body + limits.http_header_bytes * 2,
             chunk_size=16 * 1024,
         )
+        self.use(config)
+
+    def use(self, config: Config) -> None:
+        """Goes by another configuration, with connections that are still to come."""
+        limits = config.limits
         self._rules = Rules(
             head=limits.http_header_bytes * 2,
             # One request's headers must be here by then; keep-alive connections may idle as long.
@@ -118,7 +123,7 @@ class Server(HTTPServer):
             rate=limits.body_rate,
             linger=limits.linger_seconds,
             allowed=Allowed(limits),
-            stats=stats,
+            stats=self._stats,
         )
 
     def handle_stream(self, stream: IOStream, address: Any) -> None:
