@@ -181,7 +181,7 @@ async def test_what_a_client_says_comes_back_to_itself_only_as_a_value(start_nod
     assert (await peer.frame()).headers == {"receipt-id": NASTY}
     await peer.tell("SEND", {"destination": "/topic/a"}, b"x")
     assert (await peer.frame()).headers["subscription"] == NASTY
-    await peer.tell("UNSUBSCRIBE", {"id": NASTY + "x", "receipt": NASTY})
+    await peer.tell("ABORT", {"transaction": NASTY, "receipt": NASTY})
     frames, _, _ = await peer.ended()
     assert [frame.command for frame in frames] == ["ERROR"]
     assert frames[0].headers["receipt-id"] == NASTY
