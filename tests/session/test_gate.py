@@ -112,6 +112,8 @@ def test_however_it_is_cut_and_whenever_it_is_known(count, cuts, known_after):
             client.session.admit(EVERYTHING)
     if client.session.state is State.CHECKING:
         client.session.admit(EVERYTHING)
+    while client.session.behind:  # on a machine that is busy one turn may not do
+        client.session.go_on()
     frames = client.got()
     assert [command for command, *_ in frames] == ["CONNECTED"] + ["RECEIPT"] * count
     assert [headers["receipt-id"] for _, headers, _ in frames[1:]] == [str(number) for number in range(count)]
