@@ -19,7 +19,11 @@ const {Decoder} = goog.require('qmq.stomp.codec');
  */
 class Owner {
   constructor() {
-    /** @type {function(): void} Something came, be it a frame or not. */
+    /**
+     * Something came, be it a frame or not; whether it is a sign of life and
+     * nothing else.
+     * @type {function(boolean): void}
+     */
     this.onheard;
     /** @type {function(!Frame): void} The server took the login. */
     this.onconnected;
@@ -87,7 +91,7 @@ class Connection {
    * @private
    */
   read_(data) {
-    this.owner_.onheard();
+    this.owner_.onheard(data.length === 1);
     for (const frame of this.decoder_.feed(data)) {
       // The page may have ended it while it handled the frame before.
       if (this.isEnded_) return;

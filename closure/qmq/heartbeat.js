@@ -51,21 +51,39 @@ class Heartbeat {
     this.sent_ = this.heard_;
     /** @private {number|undefined} */
     this.timer_ = undefined;
+    /** @private {number|undefined} Until what came is answered. */
+    this.answering_ = undefined;
     this.arm_(this.limit_);
   }
 
-  /** Something came. */
-  heard() {
+  /**
+   * Something came. A sign of life is answered at once. After anything else there
+   * may be more, and at its end the reason why the server has closed: to say
+   * something then would make the browser throw it away unread.
+   * @param {boolean} isBeat Whether it is a sign of life and nothing else.
+   */
+  heard(isBeat) {
     this.heard_ = Date.now();
-    if (this.pause_ && this.heard_ - this.sent_ >= this.pause_) {
-      this.sent();
-      this.owner_.beat();
+    const quiet = this.heard_ - this.sent_;
+    if (!this.pause_ || quiet < this.pause_) return;
+    if (isBeat || quiet > 4 * this.pause_) {
+      this.answer_();
+    } else if (this.answering_ === undefined) {
+      this.answering_ = setTimeout(() => this.answer_(), Math.min(1000, this.pause_));
     }
+  }
+
+  /** @private */
+  answer_() {
+    this.sent();
+    this.owner_.beat();
   }
 
   /** Something was sent. */
   sent() {
     this.sent_ = Date.now();
+    clearTimeout(this.answering_);
+    this.answering_ = undefined;
   }
 
   /** @return {boolean} Whether nothing has come for too long. */
@@ -76,6 +94,7 @@ class Heartbeat {
   /** Its owner hears nothing from now on. */
   stop() {
     clearTimeout(this.timer_);
+    clearTimeout(this.answering_);
   }
 
   /**

@@ -203,8 +203,8 @@ class Link {
     // Where requests ask for more, each is a sign of life.
     const isBeating = !kind.isPolling;
     this.connection_ = new Connection(kind, this.url_.href, this.hello_(login, isBeating), {
-      onheard: () => {
-        if (this.heartbeat_) this.heartbeat_.heard();
+      onheard: (isBeat) => {
+        if (this.heartbeat_) this.heartbeat_.heard(isBeat);
       },
       onconnected: (frame) => {
         if (this.kind_) return;
