@@ -79,11 +79,11 @@ async def test_node_whose_hub_is_not_flushed_does_not_live(start_node, threads):
     hub = node.branches[-1].gateway.registry.hub
     hub._wake, hub.flush = lambda: None, lambda: None  # a fault that nobody has thought of
     hub._awake = True
-    hub.replays.active = True  # there is something to flush
+    hub._unsettled[None] = None  # there is something to flush
     await until(lambda: node._why_not_live() is not None)
     answer = await peer.ask(plain("/health/live"))
     told = json.loads(answer.body)
     assert (answer.status, told["code"]) == (503, "stalled")
     assert f"loop {threads - 1} " in told["detail"]
-    hub.replays.active = False
+    hub._unsettled.clear()
     peer.close()
