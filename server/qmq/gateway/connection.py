@@ -73,7 +73,8 @@ class Connection:
     """
 
     __slots__ = (
-        "_asking", "_blocked", "_closing", "_doomed", "_gone", "_heard", "_loop", "_memory", "_opened", "_paused",
+        "_asking", "_blocked", "_closing", "_doomed", "_gone", "_heard", "_loop", "_memory", "_opened", "_over",
+        "_paused",
         "_period", "_sent", "_silence", "_stats", "_timer", "_timing", "_waits",
         "address", "conversation", "expiry", "logged_in", "meter", "on_end", "outbox", "principal", "stats",
     )  # fmt: skip
@@ -100,7 +101,7 @@ class Connection:
         self._loop = asyncio.get_running_loop()
         self._asking = self._blocked = self._closing = self._doomed = self._opened = self._paused = self._waits = False
         self._heard = self._sent = True
-        self._gone = False
+        self._gone = self._over = False
         self._silence = self._period = 0.0
         self._timer: asyncio.TimerHandle | None = None
 
@@ -161,6 +162,7 @@ class Connection:
         except Exception as error:
             self.failed(error)
         if self.conversation.behind and not self._closing:
+            self._overlook_end()
             self._loop.call_soon(self._work_on, data)
             return
         self._worked_off(data)
@@ -176,8 +178,6 @@ class Connection:
         self._after_talk()
         if conversation.behind and not self._closing:
             self._loop.call_soon(self._work_on, data)
-        elif self._gone:
-            self._ended()
         else:
             self._worked_off(data)
 
@@ -194,6 +194,10 @@ class Connection:
     def wait(self) -> None:
         """Reads no more until `go_on`: what the client has said is looked at elsewhere."""
         self._asking = True
+        self._overlook_end()
+
+    def _overlook_end(self) -> None:
+        """Notices the end of what comes no sooner than at the next read: until then the client can be answered."""
 
     @guarded
     def go_on(self) -> None:
@@ -209,7 +213,7 @@ class Connection:
         """Reads more, when there is room for what comes of it."""
         if self._memory.full and self.conversation.publishes and not self._closing:
             self._wait_for_memory()
-        elif self.outbox.reply_bytes < _MAX_REPLIES:
+        elif self.outbox.reply_bytes < _MAX_REPLIES or self._gone:
             # Not at once: what this chunk published is written first, and what comes
             # meanwhile makes one larger batch instead of two small ones.
             self._loop.call_soon(self._read_on, _PATIENCE)
@@ -275,6 +279,9 @@ class Connection:
         """Writes what is fresh in the outbox, or holds it back while the client is busy."""
         outbox = self.outbox
         if not outbox.fresh:
+            return
+        if self._gone:
+            outbox.take_fresh()  # nobody hears it
             return
         if self._blocked:
             error = outbox.hold()
@@ -435,10 +442,27 @@ class Connection:
         transport = type(self).__name__.removesuffix("Connection").lower()
         return {"transport": transport, "address": self.address, "tls": self.tls, **self.conversation.describe()}
 
-    def _ended(self) -> None:
-        if self.conversation.behind and not self._gone:
-            self._gone = True  # once its last words are worked off
+    @guarded
+    def _lost(self) -> None:
+        """The client is gone, without a goodbye: what came whole is worked off first, however that has to wait.
+
+        Until `_ended`, which whoever reads on calls when nothing is left; for as long as a login may take.
+        """
+        if self._gone:
             return
+        if self._closing or self._doomed:
+            self._ended()
+            return
+        self._gone = self._blocked = True
+        self._rearm(self._timing.connect, self._ended)
+        if self._paused:
+            self._paused = False
+            self._read()
+
+    def _ended(self) -> None:
+        if self._over:
+            return
+        self._over = True
         for timer in (self._timer, self.expiry):
             if timer is not None:
                 timer.cancel()

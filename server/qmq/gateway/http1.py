@@ -135,6 +135,7 @@ class Connection(HTTP1Connection):
         self._came = 0  # bytes of the body so far
         self._looked = 0  # how many there were at the last look
         self._given_up = False  # what still comes is thrown away
+        self._awaits_answer = False  # whether all of the request has come
 
     def set_max_body_size(self, max_body_size: int) -> None:
         self._most = max_body_size
@@ -171,8 +172,18 @@ class Connection(HTTP1Connection):
 
     async def _until_answered(self) -> None:
         if not self._finish_future.done() and self.stream is not None and not self.stream.closed():
+            if self._close_callback is not None:  # else nobody asks, and who has only ended its half is answered
+                self.stream.set_close_callback(self._on_connection_close)
+            self._awaits_answer = True
+            try:
+                await self._finish_future
+            finally:
+                self._awaits_answer = False
+
+    def set_close_callback(self, callback: Callable[[], None] | None) -> None:
+        super().set_close_callback(callback)
+        if self._awaits_answer and callback is not None and self.stream is not None:
             self.stream.set_close_callback(self._on_connection_close)
-            await self._finish_future
 
     async def _call(self, method: Callable[..., Any], *args: Any) -> None:
         """Calls a delegate; what fails in there is the server's fault, and only this connection's."""

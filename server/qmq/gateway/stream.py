@@ -18,6 +18,7 @@ import ssl
 import sys
 import termios
 
+from tornado.ioloop import IOLoop
 from tornado.iostream import IOStream, StreamClosedError
 
 from qmq.core.memory import UNCOUNTED, Memory
@@ -28,6 +29,7 @@ from qmq.gateway.tls import say_end
 from qmq.stats import Stats
 
 _READ_CHUNK = 64 * 1024
+_LAST_WORDS = 8 * 1024 * 1024  # bytes that are taken from the kernel at most when the client is gone; it has fewer
 
 
 class StreamConnection(Connection):
@@ -57,13 +59,26 @@ class StreamConnection(Connection):
         self._untaken = 0
 
     def start(self, conversation: Conversation, refusal: QmqError | None = None) -> None:
-        self._stream.set_close_callback(self._ended)
+        self._stream.set_close_callback(self._lost)
+        self._stream.close_fd = self._close_socket  # type: ignore[method-assign]
         super().start(conversation, refusal)
         self._read()
 
     def abort(self) -> None:
         """Closes the socket now."""
-        self._stream.close()
+        self._doomed = True  # what has come is of no interest any more
+        if self._stream.closed():
+            self._ended()
+        else:
+            self._stream.close()
+
+    def _close_socket(self) -> None:
+        """Closes the descriptor, once what the kernel still has of a client that is gone has been taken from it."""
+        stream = self._stream
+        del stream.close_fd  # the two would keep each other
+        if not self._closing and not self._doomed:
+            take_last_words(stream)
+        stream.close_fd()
 
     @property
     def tls(self) -> bool:
@@ -83,6 +98,7 @@ class StreamConnection(Connection):
         try:
             future = self._stream.read_bytes(_READ_CHUNK, partial=True)
         except StreamClosedError:
+            self._ended()  # nothing is left of it
             return
         assert isinstance(future, asyncio.Future)
         if future.done():  # more had come already
@@ -91,8 +107,12 @@ class StreamConnection(Connection):
             future.add_done_callback(self._on_read)
 
     def _on_read(self, future: asyncio.Future[bytes]) -> None:
-        if not future.cancelled() and future.exception() is None:  # else the close callback follows
+        if future.cancelled():
+            return
+        if future.exception() is None:
             self._take(future.result())
+        else:
+            self._read()  # what came before the end is there still
 
     def _write(self, data: bytes) -> bool:
         """Sends what the socket takes and leaves the rest to the stream; true if all was taken."""
@@ -117,7 +137,22 @@ class StreamConnection(Connection):
         future.add_done_callback(self._on_written)
         return False
 
+    def _overlook_end(self) -> None:
+        # Tornado looks out for it where nothing is read, and closes the socket, also of who has ended its half only.
+        stream = self._stream
+        if not stream.closed() and stream._state is not None and not (stream.reading() or stream.writing()):
+            stream._state = IOLoop.ERROR
+            stream.io_loop.update_handler(stream.fileno(), IOLoop.ERROR)
+
+    def _lost(self) -> None:
+        if self._asking or self.conversation.behind or self._stream._read_buffer_size:
+            super()._lost()
+        else:
+            self._ended()  # all that came is worked off
+
     def _ended(self) -> None:
+        if not self._stream.closed():
+            self._stream.close()
         error = self._stream.error
         if error is not None:
             error.__traceback__ = None  # its frames refer to the stream, and the two would keep each other
@@ -144,6 +179,21 @@ class StreamConnection(Connection):
             say_end(self._stream.socket)
             with contextlib.suppress(OSError):
                 self._stream.socket.shutdown(socket.SHUT_WR)
+
+
+def take_last_words(stream: IOStream) -> None:
+    """Puts what the kernel has for a stream into its buffer, from which it can be read also when it is closed.
+
+    It is lost else where the client did not read what it was told: then writing fails, before all is read.
+    """
+    room = memoryview(bytearray(_READ_CHUNK))
+    with contextlib.suppress(OSError):  # all of it is there
+        for _ in range(_LAST_WORDS // _READ_CHUNK):
+            count = stream.read_from_fd(room)
+            if not count:
+                return
+            stream._read_buffer += room[:count]
+            stream._read_buffer_size += count
 
 
 def untaken(sock: socket.socket) -> int:

@@ -141,7 +141,9 @@ class Call(HTTPMessageDelegate):
             self.refuse(error)
             return
         if self._shows_credentials():
-            self._notice_its_end()
+            assert self._route is not None
+            if self._route.operation.name == "consume":
+                self._notice_its_end()  # who has gone is given no jobs; whatever else it has said, is done
             self._task = asyncio.ensure_future(self._act_as_somebody())
         else:
             self._act_as(ANONYMOUS)
