@@ -73,10 +73,33 @@ class Connection:
     """
 
     __slots__ = (
-        "_asking", "_blocked", "_closing", "_doomed", "_gone", "_heard", "_loop", "_memory", "_opened", "_over",
+        "_asking",
+        "_blocked",
+        "_closing",
+        "_doomed",
+        "_finished",
+        "_gone",
+        "_heard",
+        "_loop",
+        "_memory",
+        "_opened",
         "_paused",
-        "_period", "_sent", "_silence", "_stats", "_timer", "_timing", "_waits",
-        "address", "conversation", "expiry", "logged_in", "meter", "on_end", "outbox", "principal", "stats",
+        "_period",
+        "_sent",
+        "_silence",
+        "_stats",
+        "_timer",
+        "_timing",
+        "_waits",
+        "address",
+        "conversation",
+        "expiry",
+        "logged_in",
+        "meter",
+        "on_end",
+        "outbox",
+        "principal",
+        "stats",
     )  # fmt: skip
 
     conversation: Conversation
@@ -101,7 +124,7 @@ class Connection:
         self._loop = asyncio.get_running_loop()
         self._asking = self._blocked = self._closing = self._doomed = self._opened = self._paused = self._waits = False
         self._heard = self._sent = True
-        self._gone = self._over = False
+        self._gone = self._finished = False
         self._silence = self._period = 0.0
         self._timer: asyncio.TimerHandle | None = None
 
@@ -460,9 +483,9 @@ class Connection:
             self._read()
 
     def _ended(self) -> None:
-        if self._over:
+        if self._finished:
             return
-        self._over = True
+        self._finished = True
         for timer in (self._timer, self.expiry):
             if timer is not None:
                 timer.cancel()
