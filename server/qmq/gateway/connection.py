@@ -465,23 +465,6 @@ class Connection:
         transport = type(self).__name__.removesuffix("Connection").lower()
         return {"transport": transport, "address": self.address, "tls": self.tls, **self.conversation.describe()}
 
-    @guarded
-    def _lost(self) -> None:
-        """The client is gone, without a goodbye: what came whole is worked off first, however that has to wait.
-
-        Until `_ended`, which whoever reads on calls when nothing is left; for as long as a login may take.
-        """
-        if self._gone:
-            return
-        if self._closing or self._doomed:
-            self._ended()
-            return
-        self._gone = self._blocked = True
-        self._rearm(self._timing.connect, self._ended)
-        if self._paused:
-            self._paused = False
-            self._read()
-
     def _ended(self) -> None:
         if self._finished:
             return

@@ -23,7 +23,7 @@ from tornado.iostream import IOStream, StreamClosedError
 
 from qmq.core.memory import UNCOUNTED, Memory
 from qmq.errors import QmqError
-from qmq.gateway.connection import Connection
+from qmq.gateway.connection import Connection, guarded
 from qmq.gateway.conversation import Conversation, Timing
 from qmq.gateway.tls import say_end
 from qmq.stats import Stats
@@ -144,11 +144,21 @@ class StreamConnection(Connection):
             stream._state = IOLoop.ERROR
             stream.io_loop.update_handler(stream.fileno(), IOLoop.ERROR)
 
+    @guarded
     def _lost(self) -> None:
-        if self._asking or self.conversation.behind or self._stream._read_buffer_size:
-            super()._lost()
-        else:
-            self._ended()  # all that came is worked off
+        """The client is gone, without a goodbye: what came whole is worked off first, however that has to wait.
+
+        Until `_ended`, which whoever reads on calls when nothing is left; for as long as a login may take.
+        """
+        left = self._asking or self.conversation.behind or self._stream._read_buffer_size
+        if not left or self._closing or self._doomed:
+            self._ended()
+        elif not self._gone:
+            self._gone = self._blocked = True
+            self._rearm(self._timing.connect, self._ended)
+            if self._paused:
+                self._paused = False
+                self._read()
 
     def _ended(self) -> None:
         if not self._stream.closed():
