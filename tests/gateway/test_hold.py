@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from qmq.gateway.hold import Hold
+from qmq.gateway.hold import Hold, Turns
 
 
 class Waiting:
@@ -47,3 +47,32 @@ async def test_who_has_gone_is_not_told():
     hold.end()
     await asyncio.sleep(0)
     assert told == [] and waiting.abandoned == 1
+
+
+class Work:
+    """A batch that takes so many turns."""
+
+    def __init__(self, name, turns, seen):
+        self.name, self.left, self.seen = name, turns, seen
+
+    def go_on(self):
+        self.seen.append(self.name)
+        self.left -= 1
+        return not self.left
+
+
+@pytest.mark.gen_test(timeout=10)
+async def test_batches_take_turns_one_in_each_pass():
+    seen, turns = [], Turns()
+    turns.add(Work("a", 3, seen))
+    turns.add(Work("b", 2, seen))
+    assert seen == []
+    for passed in range(1, 6):
+        await asyncio.sleep(0)
+        assert len(seen) == passed
+    assert "".join(seen) == "ababa"
+    await asyncio.sleep(0)
+    assert len(seen) == 5
+    turns.add(Work("c", 1, seen))
+    await asyncio.sleep(0)
+    assert seen[5:] == ["c"]

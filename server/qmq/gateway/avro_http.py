@@ -23,6 +23,7 @@ from qmq.gateway.hold import Hold
 from qmq.loops import aside
 from qmq.session.access import Rights
 from qmq.session.avro import Avro, Pending, protocol
+from qmq.session.batch import Batch
 from qmq.wire import avro
 
 if TYPE_CHECKING:
@@ -199,7 +200,11 @@ class AvroHandler(Problems):
     async def _wait(self, pending: Pending) -> None:
         """Waits until there is something, the time is over, the node stops, or the client is gone."""
         wait = asyncio.get_running_loop().create_future()
-        seconds = min(pending.seconds, self.gateway.config.limits.poll_hold_seconds)
+        seconds = pending.seconds
+        if isinstance(pending.source, Batch):
+            self.gateway.turns.add(pending.source)
+        else:
+            seconds = min(seconds, self.gateway.config.limits.poll_hold_seconds)
         self._hold = hold = Hold(pending.source, seconds, partial(wait.set_result, None))
         self.holds.add(hold)
         await wait

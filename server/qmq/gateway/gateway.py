@@ -24,6 +24,7 @@ from qmq.errors import QmqError
 from qmq.gateway.connection import Connection
 from qmq.gateway.conversation import Timing
 from qmq.gateway.door import Door
+from qmq.gateway.hold import Turns
 from qmq.gateway.logins import Logins
 from qmq.gateway.meter import Meter, counted
 from qmq.session import stomp
@@ -71,6 +72,7 @@ class Gateway:
         self._empty.set()
         self._desk = Desk(registry, self.describe, self.kick) if config.manage else None
         self._take(config)
+        self.turns = Turns()
         self.operations = Operations(registry, self._stomp_limits, stats, self._desk, config.limits.connections)
         self.releases: list[Callable[[], None]] = []  # each lets go of requests that wait
 

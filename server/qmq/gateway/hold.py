@@ -1,7 +1,7 @@
 """Answers that are not given at once, and connections that are given no more.
 
-A `Hold` is a request that waits for something; `dismiss` says the last word on a
-connection whose client goes on talking.
+A `Hold` is a request that waits for something; `Turns` are for what is done bit by bit; `dismiss`
+says the last word on a connection whose client goes on talking.
 """
 
 from __future__ import annotations
@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
 
 from tornado.iostream import StreamClosedError
 
 from qmq.gateway.tls import say_end
+from qmq.session.batch import Batch
 
 _DISCARD = 64 * 1024  # bytes that are thrown away at once
 _TURNS = 16  # times in a row, before others have their turn
@@ -75,6 +77,30 @@ class Hold:
             self._then = None
             self._timer.cancel()
             self._waits.abandon()
+
+
+class Turns:
+    """Batches that take longer than one client may have the loop: one of them has its turn in each pass."""
+
+    __slots__ = ("_batches",)
+
+    def __init__(self) -> None:
+        self._batches: deque[Batch] = deque()
+
+    def add(self, batch: Batch) -> None:
+        """Works it off, in later passes."""
+        self._batches.append(batch)
+        if len(self._batches) == 1:
+            asyncio.get_running_loop().call_soon(self._turn)
+
+    def _turn(self) -> None:
+        batches = self._batches
+        if batches[0].go_on():
+            batches.popleft()
+        else:
+            batches.rotate(-1)
+        if batches:
+            asyncio.get_running_loop().call_soon(self._turn)
 
 
 def dismiss(connection: Any, answer: bytes, seconds: float) -> None:

@@ -18,6 +18,7 @@ from qmq.core.destination import EXCHANGE
 from qmq.core.message import Message
 from qmq.errors import QmqError
 from qmq.session.access import Rights
+from qmq.session.batch import LONGEST, Batch
 from qmq.session.desk import request_of
 from qmq.session.operations import MAX_MESSAGES, MAX_TOKENS, Operations, Posting
 from qmq.session.topics import Reading, Start
@@ -52,7 +53,7 @@ class Pending:
 
     """
 
-    source: Waiter | Claim
+    source: Waiter | Claim | Batch
     seconds: float
     finish: Callable[[], Any]
 
@@ -100,14 +101,22 @@ class Avro:
 
     # The messages of the protocol
 
-    def publish(self, rights: Rights, values: Values) -> list[str]:
+    def publish(self, rights: Rights, values: Values) -> list[str] | Pending:
         messages = values["messages"]
         if len(messages) > MAX_MESSAGES:
             raise QmqError("bad-field", f"messages: {MAX_MESSAGES} are allowed at once")
-        return self._operations.publish(rights, [_posting(message) for message in messages])
+        batch = self._operations.begin(rights, [_posting(message) for message in messages])
+        return batch.ids() if batch.done else Pending(batch, LONGEST, batch.ids)
 
-    def send(self, rights: Rights, values: Values) -> None:
-        self.publish(rights, values)
+    def send(self, rights: Rights, values: Values) -> Pending | None:
+        sent = self.publish(rights, values)
+        if not isinstance(sent, Pending):
+            return None
+
+        def finish() -> None:
+            sent.finish()
+
+        return Pending(sent.source, sent.seconds, finish)
 
     def poll(self, rights: Rights, values: Values) -> Values | Pending:
         pattern, most = values["destination"], _number(values, "max", MAX_MESSAGES)

@@ -20,22 +20,13 @@ from qmq.core.subscription import Encoder
 from qmq.errors import QmqError
 from qmq.session import stomp_headers
 from qmq.session.access import Rights
+from qmq.session.batch import TURN_SECONDS, Batch
 from qmq.session.desk import Asker, Desk
-from qmq.session.publishing import (
-    Publishing,
-    check_room,
-    envelope_of,
-    key_of,
-    loads_of,
-    passed_on,
-    publish_once,
-    way_to,
-)
+from qmq.session.publishing import Publishing, envelope_of, key_of, passed_on, way_to
 from qmq.session.stomp_headers import Limits
 from qmq.session.topics import Lookup, Reading, Start
 from qmq.session.waiter import Frameless, Waiter
 from qmq.stats import Stats
-from qmq.wire import stomp
 
 MAX_MESSAGES = 1000  # in one request or answer
 MAX_TOKENS = 1000
@@ -91,7 +82,7 @@ class Operations:
     # Publishing
 
     def publish(self, rights: Rights, postings: Sequence[Posting]) -> list[str]:
-        """Publishes all of them, in order, or none.
+        """Publishes all of them, in order, or none, at once: as `begin`, and all its turns together.
 
         Returns:
             Their ids; an empty text for what had been published before with the same key.
@@ -101,13 +92,20 @@ class Operations:
                 if there is no room for all; what `Registry.publish` raises.
 
         """
+        return self.begin(rights, postings, float("inf")).ids()
+
+    def begin(self, rights: Rights, postings: Sequence[Posting], seconds: float = TURN_SECONDS) -> Batch:
+        """Begins to publish all of them; what takes longer than a turn is left for `Batch.go_on`.
+
+        Raises:
+            QmqError: What is wrong with the first that is wrong by itself.
+
+        """
         publishings = self._check(rights, postings)
         self.published += len(publishings)
-        if all(each.envelope.destination.startswith(TOPIC) for each in publishings):
-            return [self._publish(each) for each in publishings]  # nothing to be checked that could change meanwhile
-        with self.registry.lock:
-            self._check_room(publishings)
-            return [self._publish(each) for each in publishings]
+        batch = Batch(self.registry, publishings)
+        batch.go_on(seconds)
+        return batch
 
     def _check(self, rights: Rights, postings: Sequence[Posting]) -> list[Publishing]:
         """What is to be published, each checked by itself."""
@@ -125,21 +123,6 @@ class Operations:
             key = key_of(rights, envelope, posting.key, posting.body)
             publishings.append(Publishing(way, envelope, posting.body, False, key))
         return publishings
-
-    def _check_room(self, publishings: list[Publishing]) -> None:
-        if len(publishings) > 1:
-            published = self.registry.published
-            new = (each for each in publishings if each.key is None or each.key not in published)
-            check_room(self.registry, loads_of(self.registry, new), "nothing was published")
-
-    def _publish(self, publishing: Publishing) -> str:
-        body = publishing.body
-        text = stomp.is_text(body)
-        if publishing.key is not None:
-            message = publish_once(self.registry, publishing.publish, publishing.envelope, body, text, publishing.key)
-        else:
-            message = publishing.publish(publishing.envelope, body, text)
-        return message.id if message is not None else ""
 
     def _envelope(self, posting: Posting) -> Envelope:
         key = (posting.destination, *posting.headers.items())

@@ -119,9 +119,20 @@ def loads_of(registry: Registry, publishings: Iterable[Publishing]) -> dict[Queu
     """
     loads: dict[Queue, Load] = {}
     for each in publishings:
-        for queue in registry.targets(each.envelope):
-            loads.setdefault(queue, Load()).publish(len(each.body))
+        add_load(registry, loads, each)
     return loads
+
+
+def add_load(registry: Registry, loads: dict[Queue, Load], publishing: Publishing) -> None:
+    """Adds what this would add to queues; one that does not exist yet is created.
+
+    Raises:
+        QmqError: As `Registry.targets`.
+
+    """
+    octets = len(publishing.body)
+    for queue in registry.targets(publishing.envelope):
+        loads.setdefault(queue, Load()).publish(octets)
 
 
 def check_room(registry: Registry, loads: Mapping[Queue, Load], nothing: str) -> None:

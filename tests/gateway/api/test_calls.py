@@ -1,5 +1,6 @@
 """What the operations of the JSON API do, on a real node, and beside STOMP clients."""
 
+import asyncio
 import base64
 import time
 
@@ -37,6 +38,26 @@ async def test_a_batch_is_published_whole_or_not_at_all(api):
     assert "nothing was published" in await peer.refused("queue-full", "POST", "/publish", batch)
     assert (await peer.done("GET", "/queues/small"))["messages"] == 0
     assert len((await peer.done("POST", "/publish", batch[:2]))["ids"]) == 2
+
+
+@pytest.mark.gen_test(timeout=40)
+async def test_a_batch_to_many_queues_keeps_nobody_waiting(api):
+    peer, other = await api(), await api()
+    for number in range(200):
+        binding = {"source": "amq.fanout", "destination": f"/queue/f{number}"}
+        await peer.done("POST", "/bindings", binding)
+    await peer.done("PUT", "/queues/f0", {})
+    batch = asyncio.ensure_future(
+        peer.done("POST", "/publish", [{"destination": "/exchange/amq.fanout/k", "body": n} for n in range(500)])
+    )
+    answers = 0
+    while not batch.done():
+        await other.done("POST", "/publish", {"destination": "/topic/a", "body": "x"})
+        answers += 1
+    assert len((await batch)["ids"]) == 500
+    assert answers >= 5
+    for name in ("f0", "f199"):
+        assert (await peer.done("GET", f"/queues/{name}"))["messages"] == 500
 
 
 @pytest.mark.gen_test(timeout=20)

@@ -18,6 +18,7 @@ from qmq.core.destination import EXCHANGE, QUEUE
 from qmq.errors import QmqError
 from qmq.gateway.api import sse
 from qmq.session import rest
+from qmq.session.batch import LONGEST, Batch
 from qmq.session.operations import Posting
 from qmq.session.topics import Reading, Start
 
@@ -52,7 +53,7 @@ def _json(value: Any) -> Answer:
 # Messages
 
 
-def publish(call: Call) -> Answer:
+def publish(call: Call) -> Answer | None:
     if isinstance(call.body, list):
         if "Idempotency-Key" in call.given:
             raise QmqError("bad-field", "Idempotency-Key is for one message; give each an idempotencyKey")
@@ -60,8 +61,16 @@ def publish(call: Call) -> Answer:
     else:
         postings = [_keyed(rest.posting_of(call.body), call.given.get("Idempotency-Key"))]
     call.charge(len(postings))
-    ids = call.api.operations.publish(call.rights, postings)
-    return _json({"ids": [each or None for each in ids]})
+    batch = call.api.operations.begin(call.rights, postings)
+    if batch.done:
+        return _ids(batch)
+    call.wait(batch, LONGEST, lambda: _ids(batch))
+    call.api.gateway.turns.add(batch)
+    return None
+
+
+def _ids(batch: Batch) -> Answer:
+    return _json({"ids": [each or None for each in batch.ids()]})
 
 
 def _keyed(posting: Posting, key: str | None) -> Posting:
