@@ -93,8 +93,9 @@ def serve(config: str | None, **flags: Any) -> None:
         log.warning("%s", line)
     _raise_file_limit()
     # A gateway makes no cycles per message, and a full collection over many
-    # connections would stall all of them: look seldom.
-    gc.set_threshold(5_000, 200, 50)
+    # connections would stall all of them: look seldom. What is young is looked at often,
+    # 50,000 objects at a time: a million, as many as a flood leaves in queues, take 200 ms.
+    gc.set_threshold(5_000, 10, 1_000)
     asyncio.run(_serve(Node(settings, lambda: _load(config, flags)), lines))
 
 
