@@ -11,7 +11,6 @@ messages look in `stomp_encoder`. What a client does once it has logged in is `s
 from __future__ import annotations
 
 import secrets
-from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from operator import length_hint
@@ -126,7 +125,7 @@ class Session:
         self.gate = gate
         self._early: list[stomp.Frame] | None = None  # what comes while the client's login is looked at
         self._early_octets = 0
-        self._rest: deque[tuple[Iterator[stomp.Frame], bool]] = deque()  # what came, in order; empty between passes
+        self._rest: list[tuple[Iterator[stomp.Frame], bool]] = []  # what came, in order; empty between passes
         self._known_text = True
         kind = stomp.CountingDecoder if limits.counted else stomp.Decoder
         self._decoder = kind(
@@ -188,7 +187,7 @@ class Session:
             if not self._work(*rest[0], deadline):
                 return
             if rest:  # else it has ended
-                rest.popleft()
+                del rest[0]
         if self._decoder.error is not None and self.ending is None and self._early is None:
             self.fail(self._decoder.error)
 
